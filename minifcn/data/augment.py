@@ -1,0 +1,130 @@
+"""Random mirror, scale and crop of an image together with its label."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from minifcn.data.files import IGNORE, Pixels
+
+VOC_MEAN_RGB = (123, 117, 104)
+
+
+class _Window(NamedTuple):
+    """One axis of a crop.
+
+    ``start`` and ``size`` are the part of the scaled image that is seen, of ``full``
+    pixels in all; ``before`` is how much padding precedes it in the ``out`` pixels.
+    """
+
+    full: int
+    start: int
+    size: int
+    before: int
+    out: int
+
+    def source(self, n: int) -> tuple[float, float]:
+        """Return where the window begins and ends in the unscaled ``n`` pixels."""
+        return self.start * n / self.full, (self.start + self.size) * n / self.full
+
+
+class Augment:
+    """Random mirror, scale and crop, the same for image and label.
+
+    Args:
+        mirror: swap left and right of every second sample.
+        scale: lowest and highest factor, drawn uniformly. Images are resized
+            bilinearly (with antialiasing when shrinking), labels by nearest
+            neighbour.
+        crop: (height, width) or one int of a crop at a random place, the size of what
+            is returned. A smaller image is placed at random in it, padded with
+            ``fill``, its label with 255. None keeps the whole image.
+        fill: the RGB colour of padding; the default is VOC's mean.
+
+    Raises:
+        ValueError: a scale that is not 0 < lowest <= highest, or a crop below 1.
+    """
+
+    def __init__(
+        self,
+        mirror: bool = False,
+        scale: tuple[float, float] = (1.0, 1.0),
+        crop: int | tuple[int, int] | None = None,
+        fill: tuple[int, int, int] = VOC_MEAN_RGB,
+    ) -> None:
+        if not 0 < scale[0] <= scale[1] < np.inf:
+            raise ValueError(f"scale must be (low, high) with 0 < low <= high: {scale}")
+        self.mirror = mirror
+        self.scale = scale
+        self.crop = (crop, crop) if isinstance(crop, int) else crop
+        self.fill = fill
+        if self.crop is not None and min(self.crop) < 1:
+            raise ValueError(f"crop must be at least 1 x 1, not {crop}")
+
+    def __call__(
+        self, image: Pixels, label: Pixels, rng: np.random.Generator
+    ) -> tuple[Pixels, Pixels]:
+        """Return an augmented image and label; those given stay as they are.
+
+        Args:
+            image: (H, W, 3) uint8.
+            label: (H, W) uint8.
+            rng: everything random comes from it: the mirror, the factor, the crop's
+                row, the crop's column, in this order.
+        """
+        if self.mirror and rng.random() < 0.5:
+            image, label = image[:, ::-1], label[:, ::-1]
+        factor = rng.uniform(*self.scale)
+        windows = [
+            _choose(n, factor, self.crop and self.crop[axis], rng)
+            for axis, n in enumerate(label.shape)
+        ]
+        return (
+            _view(image, windows, Image.Resampling.BILINEAR, self.fill),
+            _view(label, windows, Image.Resampling.NEAREST, IGNORE),
+        )
+
+
+def _choose(
+    n: int, factor: float, crop: int | None, rng: np.random.Generator
+) -> _Window:
+    full = max(1, round(n * factor))
+    out = full if crop is None else crop
+    slack = int(rng.integers(abs(full - out) + 1))
+    if full < out:
+        return _Window(full, 0, full, slack, out)
+    return _Window(full, slack, out, 0, out)
+
+
+def _view(
+    pixels: Pixels,
+    windows: list[_Window],
+    resampling: Image.Resampling,
+    fill: int | tuple[int, int, int],
+) -> Pixels:
+    seen = _resize(pixels, windows, resampling)
+    rows, columns = windows
+    if (rows.out, columns.out) == seen.shape[:2]:
+        return seen
+    view = np.empty((rows.out, columns.out, *pixels.shape[2:]), np.uint8)
+    view[:] = fill
+    view[
+        rows.before : rows.before + rows.size,
+        columns.before : columns.before + columns.size,
+    ] = seen
+    return view
+
+
+def _resize(
+    pixels: Pixels, windows: list[_Window], resampling: Image.Resampling
+) -> Pixels:
+    if all(w.full == n for w, n in zip(windows, pixels.shape, strict=False)):
+        rows, columns = (slice(w.start, w.start + w.size) for w in windows)
+        return pixels[rows, columns]
+    top, bottom = windows[0].source(pixels.shape[0])
+    left, right = windows[1].source(pixels.shape[1])
+    size = (windows[1].size, windows[0].size)
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(picture.resize(size, resampling, box=(left, top, right, bottom)))
