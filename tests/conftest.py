@@ -1,0 +1,42 @@
+"""What every test has: repeatable draws, and the real material where it is."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "repeatable",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+# new cases at every run: pytest --hypothesis-profile=explore
+settings.register_profile(
+    "explore", settings.get_profile("repeatable"), derandomize=False, max_examples=1000
+)
+settings.load_profile("repeatable")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed() -> None:
+    np.random.seed(20150611)  # noqa: NPY002 (the global state of NumPy itself)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20150611)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of published photographs, labels and weights; else the test is skipped."""
+    folder = Path(os.environ.get("MINIFCN_DATA", ROOT / "../shared/data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real material at {folder}; set MINIFCN_DATA to its folder")
+    return folder
