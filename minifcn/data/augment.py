@@ -74,17 +74,15 @@ class Augment:
             rng: everything random comes from it: the mirror, the factor, the crop's
                 row, the crop's column, in this order.
         """
-        if self.mirror and rng.random() < 0.5:
-            image, label = image[:, ::-1], label[:, ::-1]
+        step = -1 if self.mirror and rng.random() < 0.5 else 1
         factor = rng.uniform(*self.scale)
         windows = [
             _choose(n, factor, self.crop and self.crop[axis], rng)
             for axis, n in enumerate(label.shape)
         ]
-        return (
-            _view(image, windows, Image.Resampling.BILINEAR, self.fill),
-            _view(label, windows, Image.Resampling.NEAREST, IGNORE),
-        )
+        image = _view(image, windows, Image.Resampling.BILINEAR, self.fill)
+        label = _view(label, windows, Image.Resampling.NEAREST, IGNORE)
+        return image[:, ::step], label[:, ::step]
 
 
 def _choose(

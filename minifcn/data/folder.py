@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from minifcn.data.dataset import Pair, PairFiles, check_root, choose_list
@@ -71,7 +72,7 @@ def _every_fifth(ids: list[str], home: Path, split: str) -> list[str]:
 def _list_images(folder: Path) -> list[str]:
     names = [path.name for path in check_root(folder).iterdir()]
     ids = sorted(_without_suffix(name) for name in names if _is_picture(name))
-    for id, following in zip(ids, ids[1:], strict=False):
+    for id, following in pairwise(ids):
         if id == following:
             raise DataError(f"{folder} holds two pictures with the id {id!r}")
     return ids

@@ -50,8 +50,8 @@ def recognise(root: Path) -> type[Voc] | type[CamVid] | type[Folder]:
     raise DataError(
         f"{root} is in none of the known layouts: PASCAL VOC (JPEGImages, "
         "SegmentationClass, ImageSets/Segmentation), CamVid (images, labels and "
-        "train.txt; or train, trainannot and train.txt), or a folder of your own (images, labels, "
-        "classes.txt with one class name a line)"
+        "train.txt; or train, trainannot and train.txt), or a folder of your own "
+        "(images, labels and classes.txt with one class name a line)"
     )
 
 
