@@ -47,10 +47,10 @@ def whole(value: Any, name: str, minimum: int = 0) -> int:
     Raises TypeError for what is no integer, ValueError for what is too small.
     """
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be an integer, not {value!r}.")
+        raise TypeError(f"{name} must be an integer, not {value!r}")
     number = operator.index(value)
     if number < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, not {number}.")
+        raise ValueError(f"{name} must be at least {minimum}, not {number}")
     return number
 
 
@@ -63,7 +63,7 @@ def pair(value: Any, name: str, minimum: int = 0) -> tuple[int, int]:
         both = whole(value, name, minimum)
         return both, both
     if len(value) != 2:
-        raise ValueError(f"{name} must be an integer or a pair of them, not {value!r}.")
+        raise ValueError(f"{name} must be an integer or a pair of them, not {value!r}")
     return whole(value[0], name, minimum), whole(value[1], name, minimum)
 
 
@@ -77,7 +77,7 @@ def pads(padding: Any, name: str = "padding") -> tuple[tuple[int, int], ...]:
     if isinstance(height, (tuple, list)) != isinstance(width, (tuple, list)):
         raise TypeError(
             f"{name} must be p, (p_height, p_width) or "
-            f"((top, bottom), (left, right)), not {padding!r}."
+            f"((top, bottom), (left, right)), not {padding!r}"
         )
     return pair(height, name), pair(width, name)
 
@@ -142,7 +142,7 @@ def pool_output_size(
         raise ValueError(
             f"padding must be at most half the pooling window, which spans "
             f"{span(kernel, dilation)} (kernel {kernel}, dilation {dilation}), "
-            f"not {(before, after)}."
+            f"not {(before, after)}"
         )
     if not ceil_mode:
         return conv_output_size(n, kernel, gap, padding, dilation, axis=axis)
@@ -179,13 +179,13 @@ def conv_transpose_output_size(
     if extra >= max(gap, whole(dilation, "dilation", 1)):
         raise ValueError(
             f"output_padding must be less than stride or dilation, not {extra} "
-            f"with stride {gap} and dilation {dilation}."
+            f"with stride {gap} and dilation {dilation}"
         )
     size = (length - 1) * gap - before - after + span(kernel, dilation) + extra
     if size < 1:
         raise ValueError(
-            f"The padding leaves nothing of the output: {axis} {n}, kernel {kernel}, "
-            f"stride {gap}, padding {(before, after)}, dilation {dilation}."
+            f"the padding leaves nothing of the output: {axis} {n}, kernel {kernel}, "
+            f"stride {gap}, padding {(before, after)}, dilation {dilation}"
         )
     return size
 
@@ -195,9 +195,9 @@ def _does_not_fit(
 ) -> ValueError:
     """The sentence for a window that is longer than the padded axis."""
     return ValueError(
-        f"The kernel is larger than the padded {axis}: it spans "
+        f"the kernel is larger than the padded {axis}: it spans "
         f"{span(kernel, dilation)} of {n + sum(padding)} pixels ({axis} {n}, "
-        f"kernel {kernel}, stride {stride}, padding {padding}, dilation {dilation})."
+        f"kernel {kernel}, stride {stride}, padding {padding}, dilation {dilation})"
     )
 
 
@@ -248,7 +248,7 @@ class CoordMap:
         for name in ("scale", "shift"):
             object.__setattr__(self, name, Fraction(getattr(self, name)))
         if self.scale <= 0:
-            raise ValueError(f"scale must be positive, not {self.scale}.")
+            raise ValueError(f"scale must be positive, not {self.scale}")
 
     def __call__(self, x: int | Fraction) -> Fraction:
         """The output coordinate of input coordinate `x`."""
@@ -326,18 +326,18 @@ def crop_offset(path_a: CoordMap, path_b: CoordMap) -> int:
     across = path_a.compose(path_b.inverse())
     if across.scale != 1:
         raise ValueError(
-            f"A crop needs two layers of one resolution: these have {path_a.scale} and "
-            f"{path_b.scale} of their common ancestor's."
+            f"a crop needs two layers of one resolution: these have {path_a.scale} and "
+            f"{path_b.scale} of their common ancestor's"
         )
     if across.shift.denominator != 1:
         raise ValueError(
-            f"No crop aligns these layers: they lie {across.shift} pixels apart, "
-            f"which is not a whole number."
+            f"no crop aligns these layers: they lie {across.shift} pixels apart, "
+            f"which is not a whole number"
         )
     if across.shift < 0:
         raise ValueError(
-            f"The layer to crop starts {-across.shift} pixels after the one to crop "
-            f"it to: crop the other one, or pad the input more."
+            f"the layer to crop starts {-across.shift} pixels after the one to crop "
+            f"it to: crop the other one, or pad the input more"
         )
     return int(across.shift)
 
@@ -414,8 +414,8 @@ class Deconv:
     def receptive_field(self, below: ReceptiveField) -> ReceptiveField:
         """Raises ValueError: between the strides, units see unequally much."""
         raise ValueError(
-            "The composition rule ends at the first transposed convolution: leave the "
-            f"layers from {self} on out of the chain."
+            "the composition rule ends at the first transposed convolution: leave the "
+            f"layers from {self} on out of the chain"
         )
 
 
@@ -432,8 +432,8 @@ class Crop:
         size = n - start if self.size is None else whole(self.size, "size", 1)
         if size < 1 or start + size > n:
             raise ValueError(
-                f"The crop does not fit: {max(size, 1)} pixels from {start} on, of an "
-                f"input with {n}."
+                f"the crop does not fit: {max(size, 1)} pixels from {start} on, of an "
+                f"input with {n}"
             )
         return size
 

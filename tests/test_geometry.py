@@ -4,7 +4,7 @@ import doctest
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from minifcn import geometry
@@ -27,7 +27,6 @@ from minifcn.geometry import (
 )
 
 SIZES = range(1, 1201)
-quick = settings(deadline=None, max_examples=300)
 
 sizes = st.integers(1, 30)
 kernels, strides, dilations = st.integers(1, 6), st.integers(1, 5), st.integers(1, 4)
@@ -49,7 +48,6 @@ def taps(unit, kernel, stride=1, padding=(0, 0), dilation=1):
 # --------------------------------------------------------------------- output sizes
 
 
-@quick
 @given(sizes, kernels, strides, paddings, dilations)
 def test_conv_counts_the_windows_inside_the_padded_input(n, k, s, p, d):
     windows = (taps(i, k, s, p, d) for i in range(n + sum(p)))
@@ -61,7 +59,6 @@ def test_conv_counts_the_windows_inside_the_padded_input(n, k, s, p, d):
             conv_output_size(n, k, s, p, d)
 
 
-@quick
 @given(sizes, kernels, strides, paddings, dilations)
 def test_ceil_pooling_adds_one_window_that_hangs_over_the_end(n, k, s, p, d):
     assume(2 * max(p) <= (k - 1) * d + 1)
@@ -75,14 +72,12 @@ def test_ceil_pooling_adds_one_window_that_hangs_over_the_end(n, k, s, p, d):
             pool_output_size(n, k, s, p, d, ceil_mode=True)
 
 
-@quick
 @given(sizes, kernels, strides, paddings, dilations)
 def test_floor_pooling_is_convolution(n, k, s, p, d):
     assume(2 * max(p) <= (k - 1) * d + 1 <= n + sum(p))
     assert pool_output_size(n, k, s, p, d) == conv_output_size(n, k, s, p, d)
 
 
-@quick
 @given(sizes, kernels, strides, paddings, dilations, st.integers(0, 4))
 def test_conv_transpose_counts_the_pixels_it_writes_to(n, k, s, p, d, extra):
     assume(extra < max(s, d))
@@ -92,7 +87,6 @@ def test_conv_transpose_counts_the_pixels_it_writes_to(n, k, s, p, d, extra):
     assert conv_transpose_output_size(n, k, s, p, extra, d) == size
 
 
-@quick
 @given(sizes, kernels, strides, paddings, dilations)
 def test_conv_transpose_undoes_the_size_of_conv(n, k, s, p, d):
     assume((k - 1) * d + 1 <= n + sum(p))
@@ -139,7 +133,6 @@ def seen(unit, layers):
     return units
 
 
-@quick
 @given(st.lists(convs, max_size=3))
 def test_receptive_field_is_what_a_unit_depends_on(layers):
     first, second = seen(0, layers), seen(1, layers)
@@ -147,7 +140,6 @@ def test_receptive_field_is_what_a_unit_depends_on(layers):
     assert chain_receptive_field(layers) == (size, min(second) - min(first))
 
 
-@quick
 @given(fields, fields, fields)
 def test_composition_of_receptive_fields_is_associative(a, b, c):
     assert a.then(*b).then(*c) == a.then(*b.then(*c))
@@ -157,7 +149,6 @@ def test_composition_of_receptive_fields_is_associative(a, b, c):
 # ------------------------------------------------------------------- coordinate maps
 
 
-@quick
 @given(st.lists(convs, max_size=3), st.integers(0, 9))
 def test_a_unit_lies_at_the_centre_of_what_it_sees(layers, unit):
     pixels = seen(unit, layers)
@@ -165,7 +156,6 @@ def test_a_unit_lies_at_the_centre_of_what_it_sees(layers, unit):
     assert chain_map(layers)(centre) == unit
 
 
-@quick
 @given(kernels, strides, paddings, dilations, st.integers(0, 9))
 def test_deconv_writes_around_the_mapped_pixel(k, s, p, d, pixel):
     written = taps(pixel, k, s, p, d)
@@ -174,7 +164,6 @@ def test_deconv_writes_around_the_mapped_pixel(k, s, p, d, pixel):
     assert Deconv(k, s, p).coord_map() == CoordMap.deconv(k, s, p)
 
 
-@quick
 @given(maps, maps, maps, fractions)
 def test_maps_form_a_group(f, g, h, x):
     assert f.compose(g)(x) == f(g(x))
@@ -183,7 +172,6 @@ def test_maps_form_a_group(f, g, h, x):
     assert f.compose(CoordMap.identity()) == f == CoordMap.identity().compose(f)
 
 
-@quick
 @given(st.integers(1, 9), st.integers(0, 9))
 def test_pool_and_deconv_of_one_kernel_cancel(k, shift):
     assert chain_map([Pool(k), Deconv(k, k)]) == CoordMap.identity()
@@ -199,7 +187,6 @@ def test_the_maps_of_caffes_own_tests():
     assert chain_map([Conv(3, padding=(2, 9))]) == chain_map([Conv(3, padding=2)])
 
 
-@quick
 @given(convs, st.integers(1, 4), st.integers(0, 20))
 def test_cropping_makes_the_two_maps_equal(conv, factor, offset):
     b = chain_map([conv])
@@ -291,7 +278,6 @@ def test_crop_offsets_of_the_published_nets():
     assert crop_offset(chain_map(upscore), CoordMap.identity()) == 18
 
 
-@quick
 @given(st.integers(81, 2000))
 def test_final_offset_follows_the_pad_and_the_skips_do_not(pad):
     assert caffe_crops(pad) == ([pad - 81], [5, pad - 73], [5, 9, pad - 69])
