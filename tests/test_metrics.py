@@ -115,7 +115,7 @@ def test_a_class_only_predicted_lowers_the_mean_iu_but_not_the_mean_accuracy():
 
 
 def test_ignored_pixels_count_nowhere_whatever_was_predicted_there():
-    target, prediction = [[0, 255, 1, -1]], [[0, 1, 1, 9]]
+    target, prediction = [[0, 255, 1, -1, 2]], [[0, 1, 1, 9, 1]]
     assert confusion_matrix(target, prediction, 2).tolist() == [[1, 0], [0, 1]]
 
 
@@ -154,7 +154,7 @@ def test_many_classes_do_not_overflow_small_types(rng):
 def test_views_are_counted_in_their_own_order(rng):
     target, prediction = rng.integers(0, 3, (2, 9, 8))
     straight = confusion_matrix(target[:, ::2], prediction[:, ::2], 3)
-    turned = confusion_matrix(target.T[::2], prediction[:, ::2].T.copy(), 3)
+    turned = confusion_matrix(target[:, ::2].T.copy(), prediction.T[::2], 3)
     assert (straight == turned).all()
 
 
