@@ -1,0 +1,167 @@
+"""Arrays: which library one belongs to, moving it, and the threads that share its work.
+
+Every operator asks `array_module` whose array it was given, so the same lines run on
+NumPy and on CuPy. On the CPU an operator cuts its work into bands and hands them to
+`parallel`, which keeps one BLAS thread per worker: two workers, two bands, no contest.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+Array = Any  # numpy.ndarray or cupy.ndarray: the two share one interface
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+PIECE = 1 << 18  # elements: 1 MiB of float32
+
+_local = threading.local()
+
+
+def array_module(*arrays: Array) -> ModuleType:
+    """Return the library that owns the arrays: `cupy` if any is CuPy's, else `numpy`."""
+    if any(type(array).__module__.partition(".")[0] == "cupy" for array in arrays):
+        return cupy()
+    return np
+
+
+def cupy() -> ModuleType:
+    """Import CuPy.
+
+    Raises:
+        ValueError: CuPy is not installed, or finds no GPU.
+    """
+    try:
+        import cupy
+    except ImportError as error:
+        raise ValueError(
+            "device 'cuda' needs CuPy, which is not installed: "
+            "pip install 'minifcn[cuda13]' (or 'minifcn[cuda12]' for an older driver)"
+        ) from error
+    try:
+        cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:
+        raise ValueError(
+            f"device 'cuda' needs a GPU, and none answers: {error}"
+        ) from error
+    return cupy
+
+
+def device_of(array: Array) -> str:
+    """Return `"cpu"` or `"cuda"`."""
+    return "cpu" if array_module(array) is np else "cuda"
+
+
+def to_device(array: Array, device: str) -> Array:
+    """Return the array on `device` (`"cpu"` or `"cuda"`); no copy where it is already."""
+    if device == "cpu":
+        return to_numpy(array)
+    if device == "cuda":
+        return cupy().asarray(array)
+    raise ValueError(f"device is {device!r}; it must be 'cpu' or 'cuda'")
+
+
+def to_numpy(array: Array) -> np.ndarray:
+    """Return the array in the computer's own memory, as NumPy's."""
+    return array.get() if device_of(array) == "cuda" else np.asarray(array)
+
+
+def check_float(array: Array, name: str) -> None:
+    """Refuse whatever is not an array of float32 or float64.
+
+    Raises:
+        TypeError: with the argument's name and what was given.
+    """
+    if getattr(array, "dtype", None) not in (np.float32, np.float64):
+        given = getattr(array, "dtype", type(array).__name__)
+        raise TypeError(
+            f"{name} must be a float32 or float64 array; its type is {given}"
+        )
+
+
+def threads() -> int:
+    """Return how many workers `parallel` uses: all processors, unless set otherwise."""
+    return _threads or usable_processors()
+
+
+def usable_processors() -> int:
+    """Count the processors this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_threads = 0
+
+
+def set_threads(count: int) -> None:
+    """Set how many workers `parallel` uses; 0 means all processors."""
+    global _threads
+    if count < 0:
+        raise ValueError(f"the number of threads is {count}; it must be 0 or more")
+    _threads = count
+
+
+@lru_cache(maxsize=4)
+def _pool(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix="minifcn")
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
+
+
+def parallel(task: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Return `[task(item) for item in items]`, computed by all workers at once.
+
+    NumPy lets go of Python's lock while it copies, adds and multiplies matrices, so
+    threads do run side by side. Results come in the order of the items, whatever the
+    order in which they were done; a task must not call `parallel` itself.
+    """
+    items = list(items)
+    with _blas().limit(limits=1):
+        if threads() == 1 or len(items) < 2:
+            return [task(item) for item in items]
+        return list(_pool(threads()).map(task, items))
+
+
+def elementwise(task: Callable[..., Any], *arrays: Array) -> None:
+    """Run `task` on matching pieces of arrays of one shape, by all workers at once.
+
+    The pieces stay in the cache between the steps of a task.
+    """
+    size = arrays[0].size
+    plain = all(array.flags.c_contiguous for array in arrays)
+    if device_of(arrays[0]) == "cuda" or not plain or size <= PIECE:
+        task(*arrays)
+        return
+    flat = [array.reshape(-1) for array in arrays]
+    parallel(lambda piece: task(*(array[piece] for array in flat)), blocks(size, PIECE))
+
+
+def workspace(slot: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return uninitialised memory that this thread uses again at its next call.
+
+    The array is valid until the same thread asks for the same slot.
+    """
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    kept = getattr(_local, slot, None)
+    if kept is None or kept.size < size:
+        kept = np.empty(size, np.uint8)
+        setattr(_local, slot, kept)
+    return kept[:size].view(dtype).reshape(shape)
+
+
+def blocks(length: int, size: int) -> list[slice]:
+    """Cut `range(length)` into consecutive slices of at most `size`, nearly equal."""
+    count = max(1, -(-length // max(1, size)))
+    edges = [length * i // count for i in range(count + 1)]
+    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]

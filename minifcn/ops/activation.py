@@ -1,0 +1,106 @@
+"""ReLU and dropout."""
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, array_module, elementwise
+from ..autograd import Function, Tensor
+
+_generator = np.random.default_rng(0)
+
+
+def seed(number: int) -> None:
+    """Start dropout's random numbers anew."""
+    global _generator
+    _generator = np.random.default_rng(number)
+
+
+def random_state() -> dict[str, Any]:
+    """Return the state of dropout's random numbers, as plain JSON."""
+    return _generator.bit_generator.state
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Go on with dropout's random numbers from a state of `random_state`."""
+    _generator.bit_generator.state = state
+
+
+class ReLU(Function):
+    """max(x, 0); the gradient passes where the output is positive."""
+
+    output_is_shared = True
+
+    def __init__(self, inplace: bool):
+        self.inplace = inplace
+
+    def forward(self, x: Array) -> Array:
+        self.y = x if self.inplace else array_module(x).empty_like(x)
+        elementwise(lambda x, y: array_module(x).maximum(x, 0, out=y), x, self.y)
+        return self.y
+
+    def backward(self, gy: Array) -> Array:
+        xp = array_module(gy)
+        gx = xp.empty_like(gy)
+        elementwise(lambda y, gy, gx: xp.multiply(gy, y > 0, out=gx), self.y, gy, gx)
+        return gx
+
+
+def relu(x: Tensor, inplace: bool = False) -> Tensor:
+    """Return max(x, 0), element by element.
+
+    The gradient is gy where x > 0, else 0 (at 0 too). As `torch.nn.functional.relu`.
+
+    Args:
+        x: any shape.
+        inplace: write the result over x, where nothing needs x any more.
+
+    Raises:
+        ValueError: inplace, but x is a leaf that requires a gradient, or was read by
+            another operation, or its maker keeps it for backward.
+    """
+    if inplace:
+        _check_overwritable(x)
+    return ReLU(inplace)(x)
+
+
+def _check_overwritable(x: Tensor) -> None:
+    reason = None
+    if x.maker is None and x.requires_grad:
+        reason = "it is a leaf that requires a gradient"
+    elif x.readers:
+        reason = "another operation has read it"
+    elif x.maker is not None and x.maker.output_is_shared:
+        reason = f"{type(x.maker).__name__} keeps it for its backward pass"
+    if reason:
+        raise ValueError(f"relu(x, inplace=True) cannot overwrite x: {reason}")
+
+
+class Dropout(Function):
+    """x · mask / (1 − p), the same mask on the way back."""
+
+    def __init__(self, p: float):
+        self.p = p
+
+    def forward(self, x: Array) -> Array:
+        xp = array_module(x)
+        kept = _generator.random(x.shape, np.float32) >= self.p
+        self.mask = xp.asarray(kept) * x.dtype.type(1 / (1 - self.p))
+        return x * self.mask
+
+    def backward(self, gy: Array) -> Array:
+        return gy * self.mask
+
+
+def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """Set each element to zero with probability p, and scale the rest by 1 / (1 − p).
+
+    The expected value stays x. Outside of training nothing happens. The random numbers
+    start from `minifcn.nn.seed`. As `torch.nn.functional.dropout`.
+
+    Raises:
+        ValueError: p is not in [0, 1).
+    """
+    if not 0 <= p < 1:
+        raise ValueError(f"p is {p}; the probability of dropout must lie in [0, 1)")
+    return Dropout(p)(x) if training and p > 0 else x

@@ -1,0 +1,178 @@
+"""Convolution of stride 1 in bands of rows that stay in the cache: for large maps.
+
+The whole column matrix of im2col holds every pixel KH·KW times: for VGG's conv1_2 on one
+500 × 500 image that is 1 GiB, written to memory and read back. Two ideas avoid it:
+
+* Bands. A few output rows at a time: their columns fit into the cache, and the threads
+  take a band each.
+* Rows for nothing. Only the kernel's KW columns are unrolled, into U[(c, j), (r, q)] =
+  x[c, r, q + j]. Seen from the kernel's row i, the wanted columns are U itself, i rows
+  further down: a view. So the band costs KW copies of the image instead of KH·KW, and
+  KH matrix products add up to the result:
+
+      y[:, band] = Σᵢ W[:, :, i, :] @ U[:, band moved down by i]
+"""
+
+import numpy as np
+
+from ..arrays import blocks, parallel, workspace
+from .im2col import read_grid
+
+BAND_BYTES = 3 << 20  # of columns: fits a core's share of the outer cache
+LEAST_TASKS = 4  # so that several threads share even a small map
+PARTIAL_SIZE = 1 << 18  # weights up to this size get one gradient for each band
+
+
+def correlate(
+    x: np.ndarray,
+    w: np.ndarray,
+    start: tuple[int, int],
+    dilation: tuple[int, int],
+    bias: np.ndarray | None,
+    y: np.ndarray,
+) -> None:
+    """Fill y[n, o, r, q] = Σ w[o, c, i, j] x[n, c, top + r + DH·i, left + q + DW·j] + b[o].
+
+    Where that lies outside of x it counts as zero. x (N, C, H, W), w (O, C, KH, KW),
+    y (N, O, OH, OW), start (top, left).
+    """
+    (N, O, OH, OW), (_, C, KH, KW) = y.shape, w.shape
+    rows_of_w = np.ascontiguousarray(w.transpose(2, 0, 1, 3)).reshape(KH, O, C * KW)
+    bands = _bands(N, OH, C * KW * OW * y.itemsize)
+
+    def band(task: tuple[int, slice]) -> None:
+        n, rows = task
+        R = rows.stop - rows.start
+        U = _unroll(x[n], rows, start, (KH, KW), dilation, OW)
+        total = workspace("total", (O, R * OW), y.dtype)
+        part = workspace("part", (O, R * OW), y.dtype)
+        for i in range(KH):
+            below = U[:, i * dilation[0] * OW :][:, : R * OW]
+            np.matmul(rows_of_w[i], below, out=part if i else total)
+            if i:
+                total += part
+        y[n, :, rows] = total.reshape(O, R, OW)
+        if bias is not None:
+            y[n, :, rows] += bias[:, None, None]
+
+    parallel(band, [(n, rows) for n in range(N) for rows in bands])
+
+
+def input_gradient(
+    gy: np.ndarray,
+    w: np.ndarray,
+    start: tuple[int, int],
+    dilation: tuple[int, int],
+    gx: np.ndarray,
+) -> None:
+    """Fill gx: the gradient flows through the same kernel, turned by 180°.
+
+    gx[h] = Σᵢ w[i] gy[h − top − DH·i] is a correlation of gy with the flipped kernel.
+    """
+    KH, KW = w.shape[2:]
+    back = -start[0] - (KH - 1) * dilation[0], -start[1] - (KW - 1) * dilation[1]
+    turned = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
+    correlate(gy, turned, back, dilation, None, gx)
+
+
+def weight_gradient(
+    x: np.ndarray,
+    gy: np.ndarray,
+    start: tuple[int, int],
+    dilation: tuple[int, int],
+    gw: np.ndarray,
+) -> None:
+    """Fill gw[o, c, i, j] = Σ gy[n, o, r, q] x[n, c, top + r + DH·i, left + q + DW·j].
+
+    A small gw is computed band by band and added up; a large one is cut by input
+    channels, each thread running over all bands for channels of its own.
+    """
+    if gw.size <= PARTIAL_SIZE:
+        return _weight_gradient_by_bands(x, gy, start, dilation, gw)
+    return _weight_gradient_by_channels(x, gy, start, dilation, gw)
+
+
+def _weight_gradient_by_bands(
+    x: np.ndarray,
+    gy: np.ndarray,
+    start: tuple[int, int],
+    dilation: tuple[int, int],
+    gw: np.ndarray,
+) -> None:
+    (N, O, OH, OW), (_, C, KH, KW) = gy.shape, gw.shape
+
+    def band(task: tuple[int, slice]) -> np.ndarray:
+        n, rows = task
+        U = _unroll(x[n], rows, start, (KH, KW), dilation, OW)
+        part = np.empty((KH, O, C * KW), gw.dtype)
+        for i in range(KH):
+            _gy_times_columns(gy[n, :, rows], U, i * dilation[0], part[i])
+        return part
+
+    bands = _bands(N, OH, C * KW * OW * gw.itemsize)
+    parts = parallel(band, [(n, rows) for n in range(N) for rows in bands])
+    total = np.sum(parts, axis=0)  # (KH, O, C·KW)
+    gw[...] = total.reshape(KH, O, C, KW).transpose(1, 2, 0, 3)
+
+
+def _weight_gradient_by_channels(
+    x: np.ndarray,
+    gy: np.ndarray,
+    start: tuple[int, int],
+    dilation: tuple[int, int],
+    gw: np.ndarray,
+) -> None:
+    (N, O, OH, OW), (_, C, KH, KW) = gy.shape, gw.shape
+
+    def channels(block: slice) -> None:
+        width = (block.stop - block.start) * KW
+        part = workspace("part", (O, width), gw.dtype)
+        target = gw[:, block].transpose(2, 0, 1, 3)  # (KH, O, c, KW)
+        target[...] = 0
+        for n in range(N):
+            for rows in _bands(LEAST_TASKS, OH, width * OW * gw.itemsize):
+                U = _unroll(x[n, block], rows, start, (KH, KW), dilation, OW)
+                for i in range(KH):
+                    _gy_times_columns(gy[n, :, rows], U, i * dilation[0], part)
+                    target[i] += part.reshape(O, -1, KW)
+
+    fitting = BAND_BYTES // (KW * OH * OW * gw.itemsize)
+    size = min(max(fitting, 32), -(-C // LEAST_TASKS))
+    parallel(channels, blocks(C, size))
+
+
+def _gy_times_columns(
+    gy: np.ndarray, U: np.ndarray, down: int, out: np.ndarray
+) -> None:
+    O, R, OW = gy.shape
+    columns = U[:, down * OW :][:, : R * OW]
+    np.matmul(gy.reshape(O, R * OW), columns.T, out=out)
+
+
+def _bands(images: int, rows: int, bytes_per_row: int) -> list[slice]:
+    """Cut the output rows into bands that fit the cache, and enough of them."""
+    fitting = max(1, BAND_BYTES // bytes_per_row)
+    sharing = -(-rows * images // LEAST_TASKS)
+    return blocks(rows, min(fitting, max(1, sharing)))
+
+
+def _unroll(
+    x: np.ndarray,
+    rows: slice,
+    start: tuple[int, int],
+    kernel: tuple[int, int],
+    dilation: tuple[int, int],
+    OW: int,
+) -> np.ndarray:
+    """U[(c, j), (r, q)] = x[c, top + r, left + q + DW·j] for all rows the band reads.
+
+    x (C, H, W) → (C·KW, (R + DH·(KH − 1))·OW), in this thread's workspace.
+    """
+    C, (KH, KW) = x.shape[0], kernel
+    R = rows.stop - rows.start + (KH - 1) * dilation[0]
+    if KW == 1 and start[1] == 0 and OW == x.shape[2] and start[0] == 0 == KH - 1:
+        return x[:, rows].reshape(C, R * OW)
+    U = workspace("columns", (C, KW, R, OW), x.dtype)
+    for j in range(KW):
+        read_grid(x, U[:, j], (start[0] + rows.start, start[1] + j * dilation[1]))
+    return U.reshape(C * KW, R * OW)

@@ -1,0 +1,402 @@
+"""Convolution and transposed convolution: one pair of adjoints, three linear maps.
+
+    convolve(x, w)             y[r, q]  = Σ w[c, i, j] x[c, r·S + i·D − P, …]
+    convolve_input(gy, w)      its adjoint in x
+    convolve_weight(x, gy)     its adjoint in w
+
+conv2d runs the first forward and the other two backward. conv_transpose2d runs the
+second forward, and the other two backward: that is all the difference between them.
+
+A stride is taken out before anything is multiplied. A convolution of stride S reads the
+image on S × S interleaved grids; with each grid a channel of its own (deinterleave), it
+is a convolution of stride 1 with a kernel S times smaller. Its adjoint puts the grids
+back (interleave): upsampling by sub-pixels.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, array_module, check_float
+from ..autograd import Function, Tensor
+from ..geometry import conv_transpose_output_size, pads, pair
+from . import bands, windows
+from .im2col import Pads, output_sizes
+from .resampling import deinterleave_array, interleave_array
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Stride, padding, dilation and groups of a convolution, as pairs."""
+
+    stride: tuple[int, int]
+    padding: Pads
+    dilation: tuple[int, int]
+    groups: int
+
+    @staticmethod
+    def of(stride: Any, padding: Any, dilation: Any, groups: int) -> "Geometry":
+        """Read ints or pairs; clear errors for anything else."""
+        if not isinstance(groups, int | np.integer) or groups < 1:
+            raise ValueError(
+                f"groups is {groups!r}; it must be a whole number, 1 or more"
+            )
+        stride, dilation = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
+        (top, bottom), (left, right) = pads(padding)
+        return Geometry(stride, ((top, bottom), (left, right)), dilation, int(groups))
+
+    def output_size(self, shape: Any, kernel: Any) -> tuple[int, int]:
+        """(OH, OW) over an input of this shape."""
+        return output_sizes(shape, kernel, self.stride, self.padding, self.dilation)
+
+
+def convolve_definition(
+    x: Array, w: Array, bias: Array | None, geometry: Geometry
+) -> Array:
+    """Say convolution by its definition: one output number at a time.
+
+    y[n, o, r, q] = b[o] + Σ over c, i, j of w[o, c, i, j] · x[n, c, r·SH + i·DH − top,
+    q·SW + j·DW − left], zero outside of x; c runs over the input channels of o's group.
+    """
+    (SH, SW), (DH, DW) = geometry.stride, geometry.dilation
+    (N, _, _, _), (O, C, KH, KW) = x.shape, w.shape
+    framed = np.pad(x, ((0, 0), (0, 0), *geometry.padding))
+    y = np.zeros((N, O, *geometry.output_size(x.shape, (KH, KW))), x.dtype)
+    for n, o, r, q in np.ndindex(*y.shape):
+        first = o // (O // geometry.groups) * C
+        for c, i, j in np.ndindex(C, KH, KW):
+            y[n, o, r, q] += (
+                w[o, c, i, j] * framed[n, first + c, r * SH + i * DH, q * SW + j * DW]
+            )
+    return y if bias is None else y + bias[:, None, None]
+
+
+def convolve_transpose_definition(
+    x: Array, w: Array, bias: Array | None, geometry: Geometry, size: tuple[int, int]
+) -> Array:
+    """Say transposed convolution by its definition: every input pixel stamps the kernel.
+
+    y[n, o, r·SH + i·DH − top, q·SW + j·DW − left] += x[n, c, r, q] · w[c, o, i, j].
+    """
+    (SH, SW), (DH, DW), G = geometry.stride, geometry.dilation, geometry.groups
+    (top, _), (left, _) = geometry.padding
+    (N, C, H, W), (_, O, KH, KW) = x.shape, w.shape
+    y = np.zeros((N, O * G, *size), x.dtype)
+    for n, c, r, q in np.ndindex(*x.shape):
+        first = c // (C // G) * O
+        for o, i, j in np.ndindex(O, KH, KW):
+            h, v = r * SH + i * DH - top, q * SW + j * DW - left
+            if 0 <= h < size[0] and 0 <= v < size[1]:
+                y[n, first + o, h, v] += x[n, c, r, q] * w[c, o, i, j]
+    return y if bias is None else y + bias[:, None, None]
+
+
+def convolve(x: Array, w: Array, bias: Array | None, geometry: Geometry) -> Array:
+    """Compute the convolution: x (N, C, H, W), w (O, C/G, KH, KW) → (N, O, OH, OW)."""
+    OH, OW = geometry.output_size(x.shape, w.shape[2:])
+    y = array_module(x).empty((x.shape[0], w.shape[0], OH, OW), x.dtype)
+    unit = UnitStride(geometry, w.shape[2:], (OH, OW))
+    x, w = unit.split_image(x), unit.split_kernel(w)
+    way = _way(y, w)
+    for o, c in _groups(w.shape[0], x.shape[1], geometry.groups):
+        b = None if bias is None else bias[o]
+        way.correlate(x[:, c], w[o], unit.start, unit.dilation, b, y[:, o])
+    return y
+
+
+def convolve_input(
+    gy: Array, w: Array, geometry: Geometry, size: tuple[int, int]
+) -> Array:
+    """Compute the adjoint in x: gy (N, O, OH, OW), w (O, C/G, KH, KW) → (N, C, *size)."""
+    unit = UnitStride(geometry, w.shape[2:], gy.shape[2:])
+    w = unit.split_kernel(w)
+    C = w.shape[1] * geometry.groups
+    gx = array_module(gy).empty((gy.shape[0], C, *unit.image_size(size)), gy.dtype)
+    way = _way(gy, w)
+    for o, c in _groups(w.shape[0], C, geometry.groups):
+        way.input_gradient(gy[:, o], w[o], unit.start, unit.dilation, gx[:, c])
+    return unit.join_image(gx, size)
+
+
+def convolve_weight(
+    x: Array, gy: Array, geometry: Geometry, kernel: tuple[int, int]
+) -> Array:
+    """Compute the adjoint in w: x (N, C, H, W), gy (N, O, OH, OW) → (O, C/G, *kernel)."""
+    unit = UnitStride(geometry, kernel, gy.shape[2:])
+    x, O = unit.split_image(x), gy.shape[1]
+    gw = array_module(x).empty(
+        (O, x.shape[1] // geometry.groups, *unit.kernel_size), x.dtype
+    )
+    way = _way(gy, gw)
+    for o, c in _groups(O, x.shape[1], geometry.groups):
+        way.weight_gradient(x[:, c], gy[:, o], unit.start, unit.dilation, gw[o])
+    return unit.join_kernel(gw)
+
+
+def _way(y: Array, w: Array) -> Any:
+    """Choose bands for large maps, whole windows where weights outweigh the pixels."""
+    few_pixels = y.shape[0] * y.shape[2] * y.shape[3] < w.shape[0]
+    on_gpu = array_module(y) is not np
+    return windows if few_pixels or on_gpu else bands
+
+
+def _groups(O: int, C: int, groups: int) -> list[tuple[slice, slice]]:
+    """Return the output and input channels of each group."""
+    o, c = O // groups, C // groups
+    return [
+        (slice(g * o, (g + 1) * o), slice(g * c, (g + 1) * c)) for g in range(groups)
+    ]
+
+
+class UnitStride:
+    """Turns a convolution of stride S into one of stride 1 over the interleaved grids.
+
+    Along one axis, tap i = i'·S + a of the kernel reads pixel (r + i')·S + a − P: grid a,
+    position r + i'. So the grids a < min(S, K) become channels, and the kernel, filled up
+    with zeros to a multiple of S, is cut the same way. At stride 1 nothing is done.
+    """
+
+    def __init__(self, geometry: Geometry, kernel: Any, output: Any):
+        self.stride, (self.KH, self.KW) = geometry.stride, kernel
+        self.corner = -geometry.padding[0][0], -geometry.padding[1][0]
+        self.plain = self.stride == (1, 1)
+        if self.plain:
+            self.start, self.dilation = self.corner, geometry.dilation
+            self.kernel_size = kernel
+            return
+        self.start, self.dilation = (0, 0), (1, 1)
+        self.spread = geometry.dilation
+        spans = [(k - 1) * d + 1 for k, d in zip(kernel, self.spread, strict=True)]
+        self.phases = tuple(min(s, k) for s, k in zip(self.stride, spans, strict=True))
+        self.kernel_size = tuple(
+            -(-k // s) for s, k in zip(self.stride, spans, strict=True)
+        )
+        self.grid = tuple(
+            n + k - 1 for n, k in zip(output, self.kernel_size, strict=True)
+        )
+
+    def image_size(self, size: tuple[int, int]) -> Any:
+        """Return the size of each grid of an image of this size."""
+        return size if self.plain else self.grid
+
+    def split_image(self, x: Array) -> Array:
+        """(N, C, H, W) → (N, C·A·B, h, w)."""
+        if self.plain:
+            return x
+        return deinterleave_array(x, self.corner, self.phases, self.stride, self.grid)
+
+    def join_image(self, gx: Array, size: tuple[int, int]) -> Array:
+        """Undo `split_image` (its adjoint)."""
+        if self.plain:
+            return gx
+        return interleave_array(gx, self.corner, self.phases, self.stride, size)
+
+    def split_kernel(self, w: Array) -> Array:
+        """(O, C, KH, KW) → (O, C·A·B, ⌈KH/SH⌉, ⌈KW/SW⌉)."""
+        if self.plain:
+            return w
+        (O, C), (A, B), (kh, kw) = w.shape[:2], self.phases, self.kernel_size
+        (SH, SW), (DH, DW) = self.stride, self.spread
+        full = array_module(w).zeros((O, C, kh * SH, kw * SW), w.dtype)
+        full[:, :, : (self.KH - 1) * DH + 1 : DH, : (self.KW - 1) * DW + 1 : DW] = w
+        grids = full.reshape(O, C, kh, SH, kw, SW)[:, :, :, :A, :, :B]
+        return grids.transpose(0, 1, 3, 5, 2, 4).reshape(O, C * A * B, kh, kw)
+
+    def join_kernel(self, gw: Array) -> Array:
+        """Undo `split_kernel` (its adjoint)."""
+        if self.plain:
+            return gw
+        (A, B), (kh, kw), O = self.phases, self.kernel_size, gw.shape[0]
+        (SH, SW), (DH, DW) = self.stride, self.spread
+        C = gw.shape[1] // (A * B)
+        full = array_module(gw).zeros((O, C, kh, SH, kw, SW), gw.dtype)
+        grids = gw.reshape(O, C, A, B, kh, kw).transpose(0, 1, 4, 2, 5, 3)
+        full[:, :, :, :A, :, :B] = grids
+        full = full.reshape(O, C, kh * SH, kw * SW)
+        return full[
+            :, :, : (self.KH - 1) * DH + 1 : DH, : (self.KW - 1) * DW + 1 : DW
+        ].copy()
+
+
+class Conv2d(Function):
+    """y = convolve(x, w) + b; backward runs its two adjoints."""
+
+    def __init__(self, geometry: Geometry):
+        self.geometry = geometry
+
+    def forward(self, x: Array, w: Array, bias: Array | None = None) -> Array:
+        x, w = _contiguous(x, w)
+        self.x, self.w = x, w
+        return convolve(x, w, bias, self.geometry)
+
+    def backward(self, gy: Array) -> Any:
+        (gy,) = _contiguous(gy)
+        x, w, wants = self.x, self.w, self.wants
+        gx = convolve_input(gy, w, self.geometry, x.shape[2:]) if wants[0] else None
+        gw = convolve_weight(x, gy, self.geometry, w.shape[2:]) if wants[1] else None
+        return (gx, gw, gy.sum(axis=(0, 2, 3)))[: len(wants)]
+
+
+class ConvTranspose2d(Function):
+    """y = convolve_input(x, w) + b; backward convolves."""
+
+    def __init__(self, geometry: Geometry, size: tuple[int, int]):
+        self.geometry, self.size = geometry, size
+
+    def forward(self, x: Array, w: Array, bias: Array | None = None) -> Array:
+        x, w = _contiguous(x, w)
+        self.x, self.w = x, w
+        y = convolve_input(x, w, self.geometry, self.size)
+        if bias is not None:
+            y += bias[:, None, None]
+        return y
+
+    def backward(self, gy: Array) -> Any:
+        (gy,) = _contiguous(gy)
+        x, w, wants = self.x, self.w, self.wants
+        gx = self._input_gradient(gy, w) if wants[0] else None
+        gw = convolve_weight(gy, x, self.geometry, w.shape[2:]) if wants[1] else None
+        return (gx, gw, gy.sum(axis=(0, 2, 3)))[: len(wants)]
+
+    def _input_gradient(self, gy: Array, w: Array) -> Array:
+        # Without output_padding the convolution of gy has x's size; with it, perhaps more.
+        gx = convolve(gy, w, None, self.geometry)
+        return gx[:, :, : self.x.shape[2], : self.x.shape[3]]
+
+
+def _contiguous(*arrays: Array) -> list[Array]:
+    return [array_module(array).ascontiguousarray(array) for array in arrays]
+
+
+def conv2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Slide a kernel over an image (cross-correlation, as in every such framework).
+
+        y[n, o, r, q] = b[o] + Σ over c, i, j of
+            weight[o, c, i, j] · x[n, c, r·SH + i·DH − top, q·SW + j·DW − left]
+
+    with zeros outside of x. As `torch.nn.functional.conv2d`.
+
+    Args:
+        x: (N, C, H, W).
+        weight: (O, C / groups, KH, KW).
+        bias: (O,), or None.
+        stride, dilation: int or (height, width); pixels.
+        padding: int, (height, width) or ((top, bottom), (left, right)); pixels.
+        groups: outputs and inputs are cut into so many groups that do not meet.
+
+    Returns:
+        (N, O, OH, OW), OH = ⌊(H + top + bottom − DH·(KH − 1) − 1) / SH⌋ + 1.
+
+    Raises:
+        ValueError: shapes that do not fit each other; a kernel larger than the padded x.
+        TypeError: numbers other than float32 or float64, or both mixed.
+    """
+    geometry = Geometry.of(stride, padding, dilation, groups)
+    O, C = _check("conv2d", x, weight, geometry.groups, "O, C/groups, KH, KW")
+    if x.shape[1] != C * geometry.groups:
+        raise ValueError(
+            f"x has {x.shape[1]} channels, but weight {weight.shape} with groups "
+            f"{groups} takes {C * geometry.groups} (x has shape {x.shape})"
+        )
+    _check_bias(bias, O, x)
+    geometry.output_size(x.shape, weight.shape[2:])
+    inputs = (x, weight) if bias is None else (x, weight, bias)
+    return Conv2d(geometry)(*inputs)
+
+
+def conv_transpose2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    """Run a convolution backwards ("deconvolution"): the adjoint of `conv2d`.
+
+        y[n, o, r·SH + i·DH − top, q·SW + j·DW − left] += x[n, c, r, q] · weight[c, o, i, j]
+
+    With stride f and a bilinear kernel of size 2f it enlarges f times. As
+    `torch.nn.functional.conv_transpose2d`. Source: Long et al. 2015, section 3.3.
+
+    Args:
+        x: (N, C, H, W).
+        weight: (C, O / groups, KH, KW): that of the convolution it is the adjoint of.
+        bias: (O,), or None.
+        stride, dilation: int or (height, width); pixels.
+        padding: what the convolution pads, here cut off.
+        output_padding: rows and columns added at the end, less than stride or dilation.
+        groups: as in `conv2d`.
+
+    Returns:
+        (N, O, OH, OW), OH = (H − 1)·SH − top − bottom + DH·(KH − 1) + output_padding + 1.
+
+    Raises:
+        ValueError, TypeError: as `conv2d`.
+    """
+    geometry = Geometry.of(stride, padding, dilation, groups)
+    C, O = _check("conv_transpose2d", x, weight, geometry.groups, "C, O/groups, KH, KW")
+    if x.shape[1] != C:
+        raise ValueError(
+            f"x has {x.shape[1]} channels, but weight {weight.shape} takes {C} "
+            f"(x has shape {x.shape})"
+        )
+    _check_bias(bias, O * geometry.groups, x)
+    OH, OW = (
+        conv_transpose_output_size(*sizes, axis=axis)
+        for axis, *sizes in zip(
+            ("height", "width"),
+            x.shape[2:],
+            weight.shape[2:],
+            geometry.stride,
+            geometry.padding,
+            pair(output_padding, "output_padding"),
+            geometry.dilation,
+            strict=True,
+        )
+    )
+    inputs = (x, weight) if bias is None else (x, weight, bias)
+    return ConvTranspose2d(geometry, (OH, OW))(*inputs)
+
+
+def _check(
+    name: str, x: Tensor, weight: Tensor, groups: int, form: str
+) -> tuple[int, int]:
+    """Check what both convolutions ask of x and weight; return weight's channels."""
+    if x.ndim != 4 or weight.ndim != 4:
+        raise ValueError(
+            f"{name} needs x (N, C, H, W) and weight ({form}); their shapes are "
+            f"{x.shape} and {weight.shape}"
+        )
+    check_float(x.data, "x")
+    if weight.dtype != x.dtype:
+        raise TypeError(
+            f"x is {x.dtype} and weight is {weight.dtype}; both must be the same"
+        )
+    if weight.shape[0] % groups:
+        raise ValueError(
+            f"groups is {groups}, which does not divide weight's first axis, {weight.shape[0]}"
+        )
+    return weight.shape[0], weight.shape[1]
+
+
+def _check_bias(bias: Tensor | None, channels: int, x: Tensor) -> None:
+    if bias is None:
+        return
+    if bias.shape != (channels,):
+        raise ValueError(f"bias has shape {bias.shape}; it must be ({channels},)")
+    if bias.dtype != x.dtype:
+        raise TypeError(
+            f"x is {x.dtype} and bias is {bias.dtype}; both must be the same"
+        )

@@ -1,0 +1,249 @@
+"""Windows as columns (im2col) and their adjoint (col2im).
+
+Under a convolution, each tap of the kernel reads the image on a grid of its own: output
+(r, q) reads input (top + SH r, left + SW q), and zero where that lies outside. Reading
+such a grid and adding to it are the two adjoint moves on which im2col, col2im, padding,
+cropping and every convolution here are built.
+"""
+
+from typing import Any
+
+from ..arrays import Array, array_module
+from ..autograd import Function, Tensor
+from ..geometry import conv_output_size, pads, pair
+
+Pads = tuple[tuple[int, int], tuple[int, int]]
+
+
+def overlap(n_out: int, n_in: int, start: int, step: int = 1) -> tuple[slice, slice]:
+    """Return the outputs q in range(n_out) with start + step·q in range(n_in), and those.
+
+    Both as slices of equal length: `out[q] = x[start + step·q]` reads
+    `out[first] = x[second]`, and all other outputs lie outside of x.
+    """
+    first = max(0, -(start // step))  # the ceiling of -start / step
+    last = min(
+        n_out, -((start - n_in) // step)
+    )  # past the end: the same of the far side
+    if last <= first:
+        return slice(0, 0), slice(0, 0)
+    begin = start + step * first
+    return slice(first, last), slice(begin, begin + step * (last - first - 1) + 1, step)
+
+
+def read_grid(
+    x: Array, out: Array, start: tuple[int, int], step: tuple[int, int] = (1, 1), fill=0
+) -> None:
+    """out[…, r, q] = x[…, top + SH·r, left + SW·q], `fill` where that is outside of x."""
+    rows, from_rows = overlap(out.shape[-2], x.shape[-2], start[0], step[0])
+    cols, from_cols = overlap(out.shape[-1], x.shape[-1], start[1], step[1])
+    out[..., : rows.start, :] = fill
+    out[..., rows.stop :, :] = fill
+    out[..., rows, : cols.start] = fill
+    out[..., rows, cols.stop :] = fill
+    out[..., rows, cols] = x[..., from_rows, from_cols]
+
+
+def add_grid(
+    x: Array, out: Array, start: tuple[int, int], step: tuple[int, int] = (1, 1)
+) -> None:
+    """x[…, top + SH·r, left + SW·q] += out[…, r, q] where inside: read_grid's adjoint."""
+    rows, from_rows = overlap(out.shape[-2], x.shape[-2], start[0], step[0])
+    cols, from_cols = overlap(out.shape[-1], x.shape[-1], start[1], step[1])
+    x[..., from_rows, from_cols] += out[..., rows, cols]
+
+
+def im2col_definition(
+    x: Array, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1
+) -> Array:
+    """Say im2col by its definition, one number at a time (see `im2col`)."""
+    kernel, stride, padding, dilation = _arguments(
+        kernel_size, stride, padding, dilation
+    )
+    (N, C, H, W), (KH, KW) = x.shape, kernel
+    OH, OW = output_sizes(x.shape, kernel, stride, padding, dilation)
+    cols = array_module(x).zeros((N, C, KH, KW, OH, OW), x.dtype)
+    for n, c, i, j, r, q in array_module(x).ndindex(*cols.shape):
+        h = r * stride[0] + i * dilation[0] - padding[0][0]
+        w = q * stride[1] + j * dilation[1] - padding[1][0]
+        if 0 <= h < H and 0 <= w < W:
+            cols[n, c, i, j, r, q] = x[n, c, h, w]
+    return cols.reshape(N, C * KH * KW, OH * OW)
+
+
+def output_sizes(
+    shape: tuple[int, ...],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: Any,
+    dilation: tuple[int, int],
+) -> tuple[int, int]:
+    """(OH, OW) of a convolution over an array of this shape (see `geometry`)."""
+    OH, OW = (
+        conv_output_size(n, k, s, p, d, axis=axis)
+        for n, k, s, p, d, axis in zip(
+            shape[-2:],
+            kernel,
+            stride,
+            padding,
+            dilation,
+            ("height", "width"),
+            strict=True,
+        )
+    )
+    return OH, OW
+
+
+def unfold(
+    x: Array,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: Any,
+    dilation: tuple[int, int],
+    out: Array,
+) -> Array:
+    """Fill out[…, C, KH, KW, OH, OW] with what each tap reads, and return it."""
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            start = i * dilation[0] - padding[0][0], j * dilation[1] - padding[1][0]
+            read_grid(x, out[..., i, j, :, :], start, stride)
+    return out
+
+
+def fold(
+    cols: Array,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: Any,
+    dilation: tuple[int, int],
+    out: Array,
+) -> Array:
+    """Add cols[…, C, KH, KW, OH, OW] to out[…, C, H, W] where each tap reads."""
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            start = i * dilation[0] - padding[0][0], j * dilation[1] - padding[1][0]
+            add_grid(out, cols[..., i, j, :, :], start, stride)
+    return out
+
+
+class Im2col(Function):
+    """Windows become columns; the gradient's columns go back to their windows."""
+
+    def __init__(self, kernel: Any, stride: Any, padding: Any, dilation: Any):
+        self.geometry = _arguments(kernel, stride, padding, dilation)
+
+    def forward(self, x: Array) -> Array:
+        kernel, stride, padding, dilation = self.geometry
+        (N, C, H, W), (KH, KW) = x.shape, kernel
+        OH, OW = output_sizes(x.shape, kernel, stride, padding, dilation)
+        self.size = H, W
+        out = array_module(x).empty((N, C, KH, KW, OH, OW), x.dtype)
+        unfold(x, kernel, stride, padding, dilation, out)
+        return out.reshape(N, C * KH * KW, OH * OW)
+
+    def backward(self, gy: Array) -> Array:
+        return _col2im(gy, self.size, *self.geometry)
+
+
+class Col2im(Function):
+    """Columns are added where their windows lie; the gradient is read from there."""
+
+    def __init__(
+        self, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any
+    ):
+        self.size = pair(size, "output_size", 1)
+        self.geometry = _arguments(kernel, stride, padding, dilation)
+
+    def forward(self, cols: Array) -> Array:
+        return _col2im(cols, self.size, *self.geometry)
+
+    def backward(self, gy: Array) -> Array:
+        return Im2col(*self.geometry).forward(gy)
+
+
+def _col2im(
+    cols: Array,
+    size: tuple[int, int],
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+) -> Array:
+    KH, KW = kernel
+    N, C = cols.shape[0], cols.shape[1] // (KH * KW)
+    OH, OW = output_sizes(size, kernel, stride, padding, dilation)
+    if cols.shape != (N, C * KH * KW, OH * OW):
+        raise ValueError(
+            f"cols has shape {cols.shape}; for output_size {size}, kernel {kernel}, stride "
+            f"{stride}, padding {padding} and dilation {dilation} it must be (N, C·KH·KW, "
+            f"OH·OW) = (N, a multiple of {KH * KW}, {OH * OW})"
+        )
+    x = array_module(cols).zeros((N, C, *size), cols.dtype)
+    six = cols.reshape(N, C, KH, KW, OH, OW)
+    return fold(six, kernel, stride, padding, dilation, x)
+
+
+def _arguments(kernel: Any, stride: Any, padding: Any, dilation: Any) -> tuple:
+    return (
+        pair(kernel, "kernel_size", 1),
+        pair(stride, "stride", 1),
+        pads(padding),
+        pair(dilation, "dilation", 1),
+    )
+
+
+def im2col(
+    x: Tensor, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1
+) -> Tensor:
+    """Return each window of x as a column.
+
+        cols[n, (c·KH + i)·KW + j, r·OW + q] = x[n, c, r·SH + i·DH − top, q·SW + j·DW − left]
+
+    and zero where that lies outside of x. A convolution is then one matrix product,
+    weight.reshape(O, C·KH·KW) @ cols. As `torch.nn.functional.unfold`.
+
+    Args:
+        x: (N, C, H, W).
+        kernel_size, stride, dilation: int or (height, width).
+        padding: int, (height, width) or ((top, bottom), (left, right)).
+
+    Returns:
+        (N, C·KH·KW, OH·OW).
+
+    Raises:
+        ValueError: x has not four axes, or the kernel is larger than the padded input.
+    """
+    if x.ndim != 4:
+        raise ValueError(f"x has shape {x.shape}; im2col needs (N, C, H, W)")
+    return Im2col(kernel_size, stride, padding, dilation)(x)
+
+
+def col2im(
+    cols: Tensor,
+    output_size: Any,
+    kernel_size: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+) -> Tensor:
+    """Add each column where its window lies: the adjoint of `im2col`.
+
+    ⟨im2col(x), cols⟩ = ⟨x, col2im(cols)⟩. Overlapping windows add up, so col2im(im2col(x))
+    is x times the number of windows that see each pixel. As `torch.nn.functional.fold`.
+
+    Args:
+        cols: (N, C·KH·KW, OH·OW).
+        output_size: (H, W) of the result.
+        kernel_size, stride, padding, dilation: as in `im2col`.
+
+    Returns:
+        (N, C, H, W).
+
+    Raises:
+        ValueError: the columns do not belong to such windows.
+    """
+    if cols.ndim != 3:
+        raise ValueError(
+            f"cols has shape {cols.shape}; col2im needs (N, C·KH·KW, OH·OW)"
+        )
+    return Col2im(output_size, kernel_size, stride, padding, dilation)(cols)

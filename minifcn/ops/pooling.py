@@ -1,0 +1,172 @@
+"""Max pooling: the largest value of each window; the gradient goes to where it was."""
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, array_module, check_float, parallel
+from ..autograd import Function, Tensor
+from ..geometry import pads, pair, pool_output_size
+from .im2col import Pads, overlap, read_grid
+
+
+class Windows:
+    """The grid of pooling windows over an image: which pixels tap (i, j) of each reads."""
+
+    def __init__(
+        self, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    ):
+        self.kernel = pair(kernel, "kernel_size", 1)
+        self.stride = self.kernel if stride is None else pair(stride, "stride", 1)
+        (top, bottom), (left, right) = pads(padding)
+        self.padding: Pads = (top, bottom), (left, right)
+        self.dilation = pair(dilation, "dilation", 1)
+        self.ceil_mode = ceil_mode
+
+    def output_size(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """(OH, OW) over an input of this shape."""
+        OH, OW = (
+            pool_output_size(n, k, s, p, d, self.ceil_mode, axis=axis)
+            for n, k, s, p, d, axis in zip(
+                shape[-2:],
+                self.kernel,
+                self.stride,
+                self.padding,
+                self.dilation,
+                ("height", "width"),
+                strict=True,
+            )
+        )
+        return OH, OW
+
+    def taps(self) -> list[tuple[int, int]]:
+        """Return the (top, left) pixel that each tap reads for the first window."""
+        (KH, KW), (DH, DW) = self.kernel, self.dilation
+        (top, _), (left, _) = self.padding
+        return [(i * DH - top, j * DW - left) for i in range(KH) for j in range(KW)]
+
+    def grids(self, start: tuple[int, int], size: Any, shape: Any) -> Any:
+        """Return the windows in which this tap lies inside, and the pixels it reads."""
+        rows, from_rows = overlap(size[0], shape[-2], start[0], self.stride[0])
+        cols, from_cols = overlap(size[1], shape[-1], start[1], self.stride[1])
+        return (..., rows, cols), (..., from_rows, from_cols)
+
+
+def max_pool_definition(x: Array, windows: Windows) -> tuple[Array, Array]:
+    """Say max pooling by its definition: look at each window, keep the first largest.
+
+    Returns the maxima and the pixel numbers h·W + w where they were.
+    """
+    N, C, H, W = x.shape
+    y = np.empty((N, C, *windows.output_size(x.shape)), x.dtype)
+    indices = np.empty(y.shape, np.int64)
+    for n, c, r, q in np.ndindex(*y.shape):
+        best = -np.inf
+        for top, left in windows.taps():
+            h, w = r * windows.stride[0] + top, q * windows.stride[1] + left
+            if 0 <= h < H and 0 <= w < W and (x[n, c, h, w] > best or best == -np.inf):
+                best = x[n, c, h, w]
+                indices[n, c, r, q] = h * W + w
+        y[n, c, r, q] = best
+    return y, indices
+
+
+class MaxPool2d(Function):
+    """Maxima of windows.
+
+    Which pixel was the largest is found again in backward, from the input that the layer
+    below keeps anyway: the first tap, row by row, whose value is the maximum.
+    """
+
+    output_is_shared = True
+
+    def __init__(self, windows: Windows):
+        self.windows = windows
+
+    def forward(self, x: Array) -> Array:
+        size = self.windows.output_size(x.shape)
+        y = array_module(x).empty((*x.shape[:2], *size), x.dtype)
+        self.x, self.y = x, y
+        parallel(lambda n: self._maxima(x[n], y[n]), _planes(x))
+        return y
+
+    def _maxima(self, x: Array, y: Array) -> None:
+        first, *others = self.windows.taps()
+        read_grid(x, y, first, self.windows.stride, fill=-np.inf)
+        for start in others:
+            inside, pixels = self.windows.grids(start, y.shape[-2:], x.shape)
+            array_module(x).maximum(y[inside], x[pixels], out=y[inside])
+
+    def backward(self, gy: Array) -> Array:
+        gx = array_module(gy).zeros(self.x.shape, gy.dtype)
+        x, y = self.x, self.y
+        parallel(lambda n: self._scatter(x[n], y[n], gy[n], gx[n]), _planes(x))
+        return gx
+
+    def _scatter(self, x: Array, y: Array, gy: Array, gx: Array) -> None:
+        free = array_module(x).ones(y.shape, bool)  # windows whose maximum is not found
+        for start in self.windows.taps():
+            inside, pixels = self.windows.grids(start, y.shape[-2:], x.shape)
+            hit = x[pixels] == y[inside]
+            hit &= free[inside]
+            free[inside] ^= hit
+            gx[pixels] += gy[inside] * hit
+
+
+def _planes(x: Array) -> list[tuple[int, slice]]:
+    """Cut (N, C, …) into pieces of one image and some channels, for `parallel`."""
+    N, C = x.shape[:2]
+    step = max(1, C // 8)
+    return [(n, slice(c, c + step)) for n in range(N) for c in range(0, C, step)]
+
+
+def _indices(x: Array, y: Array, windows: Windows) -> Array:
+    """Return the pixel number h·W + w of each window's first maximum."""
+    xp, W = array_module(x), x.shape[-1]
+    numbers = xp.arange(x.shape[-2] * W).reshape(x.shape[-2:])
+    indices = xp.full(y.shape, -1, xp.int64)
+    for start in windows.taps():
+        inside, pixels = windows.grids(start, y.shape[-2:], x.shape)
+        hit = (x[pixels] == y[inside]) & (indices[inside] < 0)
+        indices[inside] = xp.where(hit, numbers[pixels[1:]], indices[inside])
+    return indices
+
+
+def max_pool2d(
+    x: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest value of each window.
+
+        y[n, c, r, q] = max over i, j of x[n, c, r·SH + i·DH − top, q·SW + j·DW − left]
+
+    over the taps that lie inside of x: padding counts as −∞. Where several are largest,
+    the gradient goes to the first, row by row. As `torch.nn.functional.max_pool2d`.
+
+    Args:
+        x: (N, C, H, W).
+        kernel_size, stride, dilation: int or (height, width); stride is kernel_size
+            where it is left out.
+        padding: int, (height, width) or ((top, bottom), (left, right)), at most half
+            of the window.
+        ceil_mode: round the output size up, as Caffe does: the last window may hang
+            over the border.
+        return_indices: also return where each maximum was, an array of h·W + w.
+
+    Returns:
+        (N, C, OH, OW), and its indices if asked for.
+
+    Raises:
+        ValueError: x has not four axes; the window does not fit.
+    """
+    if x.ndim != 4:
+        raise ValueError(f"x has shape {x.shape}; max_pool2d needs (N, C, H, W)")
+    check_float(x.data, "x")
+    windows = Windows(kernel_size, stride, padding, dilation, ceil_mode)
+    y = MaxPool2d(windows)(x)
+    return (y, _indices(x.data, y.data, windows)) if return_indices else y
