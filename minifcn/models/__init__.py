@@ -1,0 +1,51 @@
+"""Networks: trunks, the FCN heads on them, and moving weights between them."""
+
+from typing import Any
+
+from .fcn import FCN, fcn8s, fcn8s_at_once, fcn16s, fcn32s
+from .surgery import (
+    Transplant,
+    classifier_to_fcn,
+    fully_connected_to_convolution,
+    warm_start,
+)
+from .trunks import vgg
+
+NETWORKS = {
+    "fcn32s": fcn32s,
+    "fcn16s": fcn16s,
+    "fcn8s": fcn8s,
+    "fcn8s_at_once": fcn8s_at_once,
+}
+
+
+def create(config: dict[str, Any]) -> FCN:
+    """Build a network from its `config`: {"name": "fcn8s", "n_classes": 21, …}.
+
+    Raises:
+        ValueError: an unknown name, or a setting that the network has not.
+    """
+    settings = dict(config)
+    name = settings.pop("name", None)
+    if name not in NETWORKS:
+        raise ValueError(f"net is {name!r}; it must be one of {', '.join(NETWORKS)}")
+    try:
+        return NETWORKS[name](**settings)
+    except TypeError as error:
+        raise ValueError(f"settings of {name} are wrong: {error}") from None
+
+
+__all__ = [
+    "FCN",
+    "NETWORKS",
+    "Transplant",
+    "classifier_to_fcn",
+    "create",
+    "fcn8s",
+    "fcn8s_at_once",
+    "fcn16s",
+    "fcn32s",
+    "fully_connected_to_convolution",
+    "vgg",
+    "warm_start",
+]

@@ -1,0 +1,226 @@
+"""Fully convolutional networks: FCN-32s, 16s and 8s on a VGG trunk.
+
+    image → trunk → score_fr → enlarge → [+ score of an earlier pool → enlarge] → crop
+
+Every layer carries a coordinate map (see `geometry`), and each crop is worked out from
+the maps of the two layers that it brings together: with Caffe's padding 19 for FCN-32s,
+5 and 27 for 16s, 5, 9 and 31 for 8s. Source: Long, Shelhamer and Darrell 2015, section 4.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .. import nn, ops
+from ..autograd import Tensor
+from ..geometry import CoordMap, Deconv, crop_offset
+from .trunks import ConvLayer, Table, vgg
+
+# How each network climbs back: (name of the enlargement, factor, pool added after it).
+STREAMS: dict[str, tuple[tuple[str, int, str | None], ...]] = {
+    "fcn32s": (("upscore", 32, None),),
+    "fcn16s": (("upscore2", 2, "pool4"), ("upscore16", 16, None)),
+    "fcn8s": (
+        ("upscore2", 2, "pool4"),
+        ("upscore_pool4", 2, "pool3"),
+        ("upscore8", 8, None),
+    ),
+}
+
+# The constants by which FCN-8s at once scales the pools, so that all three streams learn
+# at a like pace from the start (the staged networks: 1).
+AT_ONCE = {"pool4": 0.01, "pool3": 0.0001}
+
+
+class FCN(nn.Module):
+    """A trunk made fully convolutional, with skips and enlargements.
+
+    Attributes:
+        config: what `models.create` needs to build the same network again.
+        crops: {name of a layer: offset of the crop that aligns it}, in pixels.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        n_classes: int,
+        streams: Sequence[tuple[str, int, str | None]],
+        skip_scales: dict[str, float] | None = None,
+        dropout: float = 0.5,
+        learned_upsampling: bool = False,
+    ):
+        if n_classes < 1:
+            raise ValueError(f"n_classes is {n_classes}; it must be 1 or more")
+        self.table, self.streams = table, tuple(streams)
+        self.skip_scales = dict(skip_scales or {})
+        self.config: dict[str, Any] = {}
+        self.drop = nn.Dropout(dropout)
+        self.crops: dict[str, int] = {}
+        widths = self._build_trunk()
+        self._build_head(widths, n_classes, learned_upsampling)
+
+    def _build_trunk(self) -> dict[str, int]:
+        """Make the convolutions; return the number of channels after each layer."""
+        channels, widths = 3, {}
+        self.maps = {"data": CoordMap.identity()}
+        here = CoordMap.identity()
+        for layer in self.table:
+            if isinstance(layer, ConvLayer):
+                shape = layer.geometry
+                conv = nn.Conv2d(
+                    channels, layer.channels, shape.kernel, shape.stride, shape.padding
+                )
+                setattr(self, layer.name, conv)
+                channels = layer.channels
+            here = layer.geometry.coord_map().compose(here)
+            widths[layer.name], self.maps[layer.name] = channels, here
+        return widths
+
+    def _build_head(
+        self, widths: dict[str, int], n_classes: int, learned: bool
+    ) -> None:
+        top = self.table[-1].name
+        self.score_fr = nn.Conv2d(widths[top], n_classes, 1, initialiser=nn.zeros)
+        here = self.maps[top]
+        for name, factor, pool in self.streams:
+            up = nn.Upsample(n_classes, factor, learned=learned)
+            setattr(self, name, up)
+            here = Deconv(up.kernel_size, factor).coord_map().compose(here)
+            if pool:
+                score = nn.Conv2d(widths[pool], n_classes, 1, initialiser=nn.zeros)
+                setattr(self, f"score_{pool}", score)
+                here = self._align(name, here, f"score_{pool}", self.maps[pool])
+        self.crops[self.streams[-1][0]] = crop_offset(here, self.maps["data"])
+
+    def _align(
+        self, up: str, up_map: CoordMap, skip: str, skip_map: CoordMap
+    ) -> CoordMap:
+        """Note which of the two starts earlier, to be cropped; return the other's map."""
+        if skip_map.shift >= up_map.shift:
+            self.crops[skip] = crop_offset(skip_map, up_map)
+            return up_map
+        self.crops[up] = crop_offset(up_map, skip_map)
+        return skip_map
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Images (N, 3, H, W), as `data.to_input` makes them → scores (N, n_classes, H, W).
+
+        Raises:
+            ValueError: the input has not this shape.
+        """
+        (x,) = inputs
+        if x.ndim != 4 or x.shape[1] != 3:
+            raise ValueError(f"x has shape {x.shape}; the network needs (N, 3, H, W)")
+        size = x.shape[2:]
+        pools = self._run_trunk(x)
+        y = self.score_fr(pools.pop("top"))
+        for name, _, pool in self.streams:
+            y = getattr(self, name)(y)
+            if pool:
+                y = self._fuse(name, y, pool, pools.pop(pool))
+        return ops.crop(y, self.crops[self.streams[-1][0]], size)
+
+    def _run_trunk(self, x: Tensor) -> dict[str, Tensor]:
+        """Run the table; return the output of the last layer and of the skips' pools."""
+        wanted = {pool for _, _, pool in self.streams}
+        kept = {}
+        for layer in self.table:
+            shape = layer.geometry
+            if isinstance(layer, ConvLayer):
+                x = ops.relu(getattr(self, layer.name)(x), inplace=True)
+                x = self.drop(x) if layer.dropout else x
+            else:
+                x = ops.max_pool2d(x, shape.kernel, shape.stride, ceil_mode=True)
+            if layer.name in wanted:
+                kept[layer.name] = x
+        kept["top"] = x
+        return kept
+
+    def _fuse(self, up: str, y: Tensor, pool: str, skip: Tensor) -> Tensor:
+        """Score the pool and add it to the enlarged scores, after the crop of one of them."""
+        if pool in self.skip_scales:
+            skip = ops.scale(skip, self.skip_scales[pool])
+        score = getattr(self, f"score_{pool}")(skip)
+        if up in self.crops:
+            return ops.add(ops.crop(y, self.crops[up], score.shape[2:]), score)
+        return ops.add(y, ops.crop(score, self.crops[f"score_{pool}"], y.shape[2:]))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the four networks have in common.
+
+    Attributes:
+        n_classes: scores per pixel, background included.
+        trunk: "vgg16" or "vgg19".
+        width: a factor for VGG's widths, or the five widths themselves.
+        geometry: "caffe" (the authors', to the pixel: conv1_1 padded by 100) or "same"
+            (padded by 1, fc6 by 3: nothing is wasted on borders).
+        fc_channels: outputs of fc6 and fc7, one number or two; 4096 · width if None.
+        dropout: probability of dropout after fc6 and fc7.
+        learned_upsampling: let training change the bilinear enlargements.
+        skip_scales: factors of pools before they are scored, {"pool4": 0.01}.
+    """
+
+    n_classes: int = 21
+    trunk: str = "vgg16"
+    width: float | Sequence[int] = 1.0
+    geometry: str = "caffe"
+    fc_channels: int | Sequence[int] | None = None
+    dropout: float = 0.5
+    learned_upsampling: bool = False
+    skip_scales: dict[str, float] | None = None
+
+    def build(self, name: str, streams: str) -> FCN:
+        """Build the network, which remembers the settings in its `config`."""
+        net = FCN(
+            vgg(self.trunk, self.width, self.geometry, self.fc_channels),
+            self.n_classes,
+            STREAMS[streams],
+            self.skip_scales,
+            self.dropout,
+            self.learned_upsampling,
+        )
+        net.config = {"name": name, **json.loads(json.dumps(asdict(self)))}
+        return net
+
+
+def fcn32s(
+    n_classes: int = 21, trunk: str = "vgg16", width: Any = 1.0, **options: Any
+) -> FCN:
+    """Build FCN-32s: one stream, enlarged 32 times.
+
+    `options` are the other attributes of `Settings`. Source: Long et al. 2015, section
+    4.1.
+
+    Raises:
+        ValueError, TypeError: a setting out of range; an unknown one.
+    """
+    return Settings(n_classes, trunk, width, **options).build("fcn32s", "fcn32s")
+
+
+def fcn16s(
+    n_classes: int = 21, trunk: str = "vgg16", width: Any = 1.0, **options: Any
+) -> FCN:
+    """Build FCN-16s: scores of pool4 are added to the enlarged ones (see `fcn32s`)."""
+    return Settings(n_classes, trunk, width, **options).build("fcn16s", "fcn16s")
+
+
+def fcn8s(
+    n_classes: int = 21, trunk: str = "vgg16", width: Any = 1.0, **options: Any
+) -> FCN:
+    """Build FCN-8s: scores of pool4, then of pool3 are added (see `fcn32s`)."""
+    return Settings(n_classes, trunk, width, **options).build("fcn8s", "fcn8s")
+
+
+def fcn8s_at_once(
+    n_classes: int = 21, trunk: str = "vgg16", width: Any = 1.0, **options: Any
+) -> FCN:
+    """Build FCN-8s to be trained in one go: the pools are scaled before they are scored.
+
+    `skip_scales` are the authors' 0.01 and 0.0001 if left out; they were made for the
+    feature norms of the full VGG-16. The rest as in `fcn32s`.
+    """
+    options = {"skip_scales": AT_ONCE, **options}
+    return Settings(n_classes, trunk, width, **options).build("fcn8s_at_once", "fcn8s")

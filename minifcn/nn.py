@@ -1,0 +1,267 @@
+"""Modules and parameters: networks as trees of layers.
+
+A Module finds its own parameters and children among its attributes, so that a network is
+written as plain assignments. Names are the attributes' paths: `conv1_1.weight`.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from . import ops
+from .arrays import Array, array_module, device_of, to_device
+from .autograd import Tensor
+from .ops import activation
+
+_generator = np.random.default_rng(0)
+
+
+def seed(number: int) -> None:
+    """Start the random numbers of initialisers and of dropout anew."""
+    global _generator
+    _generator = np.random.default_rng(number)
+    activation.seed(number)
+
+
+random_state = activation.random_state
+set_random_state = activation.set_random_state
+
+
+class Parameter(Tensor):
+    """A tensor that training changes.
+
+    Attributes:
+        lr_mult: multiplies the learning rate; 0 freezes the parameter, which then
+            requires no gradient (Caffe's layers work out none either).
+        decay_mult: multiplies the weight decay.
+    """
+
+    def __init__(self, array: Array, lr_mult: float = 1.0, decay_mult: float = 1.0):
+        super().__init__(array, requires_grad=lr_mult != 0)
+        self.lr_mult, self.decay_mult = lr_mult, decay_mult
+
+    def freeze(self) -> None:
+        """Leave this parameter as it is from now on."""
+        self.lr_mult, self.requires_grad = 0.0, False
+
+
+class Module:
+    """A piece of a network: parameters, other modules, and `forward`."""
+
+    training = True
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """Run `forward`."""
+        return self.forward(*inputs)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Compute the output; every subclass says how."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def children(self) -> Iterator[tuple[str, "Module"]]:
+        """Yield the modules among the attributes, with their names."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+
+    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
+        """Yield every parameter below this module with its path, `conv1_1.weight`."""
+        for name, value in vars(self).items():
+            if isinstance(value, Parameter):
+                yield prefix + name, value
+            elif isinstance(value, Module):
+                yield from value.named_parameters(f"{prefix}{name}.")
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Yield every parameter below this module."""
+        for _, parameter in self.named_parameters():
+            yield parameter
+
+    def train(self, mode: bool = True) -> "Module":
+        """Switch to training (dropout drops), or out of it; return self."""
+        self.training = mode
+        for _, child in self.children():
+            child.train(mode)
+        return self
+
+    def eval(self) -> "Module":
+        """Switch to evaluation; return self."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def to(self, device: str | None = None, dtype: Any = None) -> "Module":
+        """Move the parameters to a device ("cpu", "cuda"), or change their number type."""
+        for parameter in self.parameters():
+            array = parameter.data if dtype is None else parameter.data.astype(dtype)
+            parameter.data = array if device is None else to_device(array, device)
+            parameter.grad = None
+        return self
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return {path: array} of all parameters (the arrays themselves, no copies)."""
+        return {name: parameter.data for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Copy arrays into the parameters of the same names.
+
+        Raises:
+            ValueError: names are missing or too many, or a shape differs; nothing is
+                copied then.
+        """
+        own = dict(self.named_parameters())
+        missing, unknown = sorted(own.keys() - state), sorted(state.keys() - own)
+        if missing or unknown:
+            raise ValueError(
+                "state does not fit this network: "
+                f"{_some(missing)} missing, {_some(unknown)} unknown"
+            )
+        for name, parameter in own.items():
+            if np.shape(state[name]) != parameter.shape:
+                raise ValueError(
+                    f"{name} has shape {np.shape(state[name])} in the state; this network's "
+                    f"is {parameter.shape}"
+                )
+        for name, parameter in own.items():
+            parameter.data[...] = to_device(state[name], device_of(parameter.data))
+
+
+def _some(names: list[str]) -> str:
+    if not names:
+        return "no names"
+    return ", ".join(names[:4]) + (
+        f" and {len(names) - 4} more" if len(names) > 4 else ""
+    )
+
+
+def he_normal(shape: tuple[int, ...]) -> np.ndarray:
+    """Draw normal weights of variance 2 / fan-in, which keep a ReLU network's scale.
+
+    Fan-in is C·KH·KW for (O, C, KH, KW). Source: He et al. 2015, equation 10.
+    """
+    deviation = math.sqrt(2 / math.prod(shape[1:]))
+    return _generator.standard_normal(shape, np.float32) * np.float32(deviation)
+
+
+def bilinear(shape: tuple[int, ...]) -> np.ndarray:
+    """Put the bilinear kernel on the channel diagonal of (C, C, KH, KW), zeros elsewhere.
+
+    A transposed convolution by it enlarges each channel by itself.
+
+    Raises:
+        ValueError: the two numbers of channels differ.
+    """
+    if shape[0] != shape[1]:
+        raise ValueError(
+            f"shape is {shape}; bilinear weights need as many channels in as out"
+        )
+    weight = np.zeros(shape, np.float32)
+    weight[range(shape[0]), range(shape[0])] = ops.bilinear_kernel(
+        shape[2:], np.float32
+    )
+    return weight
+
+
+def zeros(shape: tuple[int, ...]) -> np.ndarray:
+    """Return zeros: how score layers begin, so that all classes are equally likely."""
+    return np.zeros(shape, np.float32)
+
+
+class Conv2d(Module):
+    """A convolution with weight and bias (see `ops.conv2d`).
+
+    Bias learns twice as fast and does not decay, as in the authors' networks.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        initialiser: Any = he_normal,
+    ):
+        k = kernel_size
+        self.weight = Parameter(
+            initialiser((out_channels, in_channels // groups, k, k))
+        )
+        self.bias = Parameter(zeros((out_channels,)), lr_mult=2, decay_mult=0)
+        self.stride, self.padding = stride, padding
+        self.dilation, self.groups = dilation, groups
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(N, in_channels, H, W) → (N, out_channels, OH, OW)."""
+        (x,) = inputs
+        return ops.conv2d(
+            x,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.groups,
+        )
+
+
+class Upsample(Module):
+    """Enlargement by `factor`: a transposed convolution by the bilinear kernel.
+
+    Kernel 2f for even f, as in the authors' VGG networks. Fixed by default, as
+    released; `learned` lets training change it, from the same start.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        factor: int,
+        kernel_size: int | None = None,
+        learned: bool = False,
+    ):
+        k = kernel_size or 2 * factor - factor % 2
+        self.weight = Parameter(
+            bilinear((channels, channels, k, k)), lr_mult=float(learned)
+        )
+        self.factor, self.kernel_size = factor, k
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, C, (H − 1)·f + k, (W − 1)·f + k)."""
+        (x,) = inputs
+        return ops.conv_transpose2d(x, self.weight, stride=self.factor)
+
+
+class Dropout(Module):
+    """Dropout in training, nothing in evaluation (see `ops.dropout`)."""
+
+    def __init__(self, p: float = 0.5):
+        self.p = p
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Any shape → the same."""
+        (x,) = inputs
+        return ops.dropout(x, self.p, self.training)
+
+
+def count_parameters(module: Module) -> int:
+    """Count the numbers in all parameters, frozen ones included."""
+    return sum(parameter.size for parameter in module.parameters())
+
+
+def clip_gradients(parameters: Iterator[Parameter], largest: float) -> float:
+    """Scale all gradients down so that their common norm is at most `largest`.
+
+    Returns the norm before, ‖g‖ = √Σ g². Source: Caffe's `clip_gradients`.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = math.sqrt(sum(float(array_module(g).vdot(g, g)) for g in gradients))
+    if norm > largest:
+        for gradient in gradients:
+            gradient *= largest / norm
+    return norm

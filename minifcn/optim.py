@@ -1,0 +1,142 @@
+"""Stochastic gradient descent as Caffe has it, and schedules for its learning rate."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from .arrays import Array, array_module, device_of, elementwise, to_device
+from .nn import Parameter
+
+Schedule = Callable[[int], float]
+
+
+class SGD:
+    """Gradient descent with momentum and weight decay.
+
+    For each parameter w with gradient g:
+
+        v ← momentum · v + lr · lr_mult · (g + weight_decay · decay_mult · w)
+        w ← w − v
+
+    The learning rate stands inside the velocity, and the decay is coupled to the
+    gradient. A parameter without a gradient, or frozen, is left alone.
+    Source: Caffe's sgd_solver.cpp; Long et al. 2015, section 4.3.
+
+    Args:
+        params: Parameters, or (name, Parameter) pairs as `named_parameters()` gives.
+        lr: learning rate; may be set between steps.
+        momentum: share of the velocity that is kept, in [0, 1).
+        weight_decay: strength of the pull towards zero.
+
+    Raises:
+        ValueError: a setting out of range, or no parameters.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float,
+        momentum: float = 0,
+        weight_decay: float = 0,
+    ):
+        self.params = _named(params)
+        if not self.params:
+            raise ValueError("params is empty; SGD needs at least one parameter")
+        if not lr >= 0 or not weight_decay >= 0 or not 0 <= momentum < 1:
+            raise ValueError(
+                f"lr is {lr}, momentum {momentum} and weight_decay {weight_decay}; they "
+                "must be ≥ 0, in [0, 1) and ≥ 0"
+            )
+        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
+        self.velocity: dict[str, Array] = {}
+
+    def step(self, divide_by: int = 1) -> None:
+        """Move every parameter once.
+
+        `divide_by` divides the gradients first: Caffe's `iter_size`, the number of
+        batches over which they were added up.
+        """
+        for name, parameter in self.params.items():
+            if parameter.grad is not None and parameter.lr_mult:
+                self._move(name, parameter, divide_by)
+
+    def _move(self, name: str, parameter: Parameter, divide_by: int) -> None:
+        w, g = parameter.data, parameter.grad
+        if name not in self.velocity:
+            self.velocity[name] = array_module(w).zeros_like(w)
+        lr = w.dtype.type(self.lr * parameter.lr_mult)
+        decay = w.dtype.type(self.weight_decay * parameter.decay_mult)
+        momentum, share = w.dtype.type(self.momentum), w.dtype.type(1 / divide_by)
+
+        def move(w: Array, g: Array, v: Array) -> None:
+            change = g * share
+            if decay:
+                change += decay * w
+            change *= lr
+            v *= momentum
+            v += change
+            w -= v
+
+        elementwise(move, w, g, self.velocity[name])
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for parameter in self.params.values():
+            parameter.grad = None
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return {name: velocity}; a parameter that never moved has none."""
+        return dict(self.velocity)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from the velocities of `state_dict`.
+
+        Raises:
+            ValueError: a name or a shape that is not among the parameters.
+        """
+        for name, velocity in state.items():
+            if name not in self.params or self.params[name].shape != np.shape(velocity):
+                raise ValueError(
+                    f"velocity {name} of shape {np.shape(velocity)} belongs to no parameter"
+                )
+        self.velocity = {
+            name: to_device(np.array(velocity), device_of(self.params[name].data))
+            for name, velocity in state.items()
+        }
+
+
+def _named(params: Iterable[Any]) -> dict[str, Parameter]:
+    pairs = [
+        item if isinstance(item, tuple) else (str(number), item)
+        for number, item in enumerate(params)
+    ]
+    return dict(pairs)
+
+
+def constant(lr: float) -> Schedule:
+    """lr at every iteration."""
+    return lambda iteration: lr
+
+
+def step(lr: float, every: int, gamma: float = 0.1) -> Schedule:
+    """lr · gamma^⌊iteration / every⌋ (Caffe's "step")."""
+    if every < 1:
+        raise ValueError(f"every is {every}; it must be 1 iteration or more")
+    return lambda iteration: lr * gamma ** (iteration // every)
+
+
+def poly(lr: float, total: int, power: float = 0.9) -> Schedule:
+    """lr · (1 − iteration / total)^power, which ends at 0 (Caffe's "poly")."""
+    if total < 1:
+        raise ValueError(f"total is {total}; it must be 1 iteration or more")
+    return lambda iteration: lr * max(0.0, 1 - iteration / total) ** power
+
+
+def warm_up(schedule: Schedule, iterations: int) -> Schedule:
+    """Let `schedule` begin with a rate that grows linearly over its first iterations."""
+
+    def warmed(iteration: int) -> float:
+        return schedule(iteration) * min(1.0, (iteration + 1) / max(1, iterations))
+
+    return warmed
