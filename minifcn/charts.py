@@ -186,5 +186,5 @@ def _write_shares(axes: Axes, share: NDArray, size: float) -> None:
     for (t, p), value in np.ndenumerate(share):
         if value >= 0.005:
             ink = "white" if value > 0.3 else "black"
-            middle: dict[str, Any] = dict(ha="center", va="center", fontsize=size)
-            axes.text(p, t, f"{100 * value:.0f}", color=ink, **middle)
+            middle: dict[str, Any] = dict(ha="center", va="center", in_layout=False)
+            axes.text(p, t, f"{100 * value:.0f}", color=ink, size=size, **middle)

@@ -71,6 +71,13 @@ def test_a_long_loss_is_smoothed_about_its_own_place(drawn):
     assert np.ptp(drawn[1].axes[0].lines[1].get_ydata()) < 1e-12
 
 
+@pytest.mark.parametrize(("n", "lines"), [(1, 1), (49, 1), (50, 2)])
+def test_a_short_loss_is_not_smoothed(drawn, n, lines):
+    curves("c.png", [{"iteration": i, "loss": 9 - i} for i in range(n)])
+    assert len(drawn[0].axes[0].lines) == lines
+    assert drawn[0].axes[0].lines[0].get_marker() == ("o" if n < 40 else "None")
+
+
 @pytest.mark.parametrize(
     ("values", "scale"), [([900, 30], "log"), ([9, 3], "linear"), ([9, 0], "linear")]
 )

@@ -58,6 +58,11 @@ def test_colour_paints_every_pixel(rng, kind):
             assert tuple(painted[y, x].tolist()) == wanted
 
 
+def test_what_does_not_count_is_cream_in_every_palette():
+    crowded = np.full((256, 3), 9, np.uint8)
+    assert colour([[254, 255]], crowded).tolist() == [[[9, 9, 9], list(CREAM)]]
+
+
 def test_overlay_mixes_inside_and_outlines_the_edges(rng):
     """Classes 0 0 1 1 1 2 2 in every row: pixels 2 and 4, 5 lie at an edge."""
     image = noise(rng, 4, 7)
@@ -190,16 +195,16 @@ def test_grid_scales_photographs_smoothly():
 
 
 def test_grid_writes_titles_over_their_columns():
-    """Cells of 100 and gaps of 2; the long title is written smaller, to fit."""
-    image = np.full((75, 100, 3), 90, np.uint8)
+    """Cells of 200 and gaps of 5; the long title is written smaller, to fit."""
+    image = np.full((150, 200, 3), 90, np.uint8)
     rows = [[image, image, image]]
-    got = grid(rows, ["photo", "", "FCN-8s"], cell=100)
-    above = got[: len(got) - len(grid(rows, cell=100))]
-    written = [(above[:, x : x + 100] < 128).any() for x in (2, 104, 206)]
+    got = grid(rows, ["photo", "", "FCN-8s"], cell=200)
+    above = got[: len(got) - len(grid(rows, cell=200))]
+    written = [(above[:, x : x + 200] < 128).any() for x in (5, 210, 415)]
     assert written == [True, False, True]
-    long = grid(rows, ["photo", "", "a title wider than this"], cell=100)
-    assert (long[:, :206] == got[:, :206]).all()
-    assert (long[: len(above), -2:] == 255).all()
+    long = grid(rows, ["photo", "", "a title a good deal wider than this"], cell=200)
+    assert (long[:, :415] == got[:, :415]).all()
+    assert (long[: len(above), -5:] == 255).all()
     assert (long != got).any()
 
 
@@ -240,6 +245,7 @@ IMAGE, LABEL = np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6), np.uint8)
             lambda: overlay(IMAGE, LABEL[:, :5], PALETTE),
             r"one size, not 6x4 and 5x4 \(width x height\)",
         ),
+        (lambda: overlay(IMAGE, LABEL.T, PALETTE), "one size, not 6x4 and 4x6"),
         (lambda: overlay(IMAGE, LABEL, PALETTE, 1.5), "alpha must be 0 to 1, not 1.5"),
         (lambda: overlay(LABEL, LABEL, PALETTE), r"uint8, not \(4, 6\) uint8"),
         (lambda: save_image("a.gif", IMAGE), r"as \.png or \.jpg, not as a\.gif"),
