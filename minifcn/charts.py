@@ -50,7 +50,7 @@ def curves(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     _draw_scores(score, log)
     lr.plot(*_series(log, "lr"), color="#555555", marker=_marker(len(log)), ms=4)
     lr.set(ylabel="learning rate", xlabel="iteration")
-    lr.xaxis.get_major_locator().set_params(integer=True)
+    lr.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     for axes in (loss, score, lr):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)

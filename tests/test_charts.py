@@ -155,3 +155,10 @@ def test_charts_need_no_display_and_no_pyplot(tmp_path):
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_iterations_are_whole_numbers(drawn):
+    curves("c.png", [{"iteration": 10, "loss": 2.0, "lr": 0.1}])
+    ticks = drawn[0].axes[2].get_xticks()
+    assert 10 in ticks
+    assert all(tick == round(tick) for tick in ticks)
