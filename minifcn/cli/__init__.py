@@ -1,0 +1,89 @@
+"""The command line: parses, calls, prints. A module per command.
+
+Exit status: 0 well, 1 failed or stopped, 2 misuse (bad arguments, files or data).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "demo": "draw scenes, train FCN-32s, 16s and 8s on them, and compare",
+    "train": "train a net on a data set, or go on with a run",
+    "evaluate": "score a trained net on a data set",
+    "predict": "name the class of every pixel of photographs",
+    "data": "draw scenes to learn from, or check a data set",
+    "bench": "measure how fast the nets are",
+    "doctor": "say what this machine has, what it lacks, and how to mend it",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit status.
+
+    Args:
+        argv: the arguments, without the program's name; those of the process if None.
+    """
+    given = sys.argv[1:] if argv is None else list(argv)
+    argv = [argument for argument in given if argument != "--debug"]
+    try:
+        args = _parse(argv)
+        return args.run(args)
+    except SystemExit as end:  # argparse, after --help or misuse
+        return end.code if isinstance(end.code, int) else 2
+    except BrokenPipeError:  # whoever read our output has left, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return _say("stopped", 1)
+    except Exception as error:
+        if argv != given:
+            raise
+        return _explain(error)
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="minifcn",
+        description="Fully convolutional networks, written from scratch on NumPy.",
+        epilog="minifcn COMMAND --help explains a command and shows an example.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=purpose,
+            description=purpose[0].upper() + purpose[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_argument(
+            "--debug", action="store_true", help="show where an error came from"
+        )
+        # the others' modules are not even imported: help and doctor start at once
+        if argv[:1] == [name]:
+            importlib.import_module(f"minifcn.cli.{name}").add_options(command)
+    return parser.parse_args(argv)
+
+
+def _explain(error: Exception) -> int:
+    from minifcn.training import TrainingFailed, TrainingStopped
+
+    if isinstance(error, TrainingStopped | TrainingFailed):
+        return _say(str(error), 1)
+    if isinstance(error, MemoryError):
+        return _say(f"not enough memory: {error}", 1)
+    if isinstance(error, OSError) and error.strerror:
+        place = f" ({error.filename})" if error.filename else ""
+        return _say(f"{error.strerror}{place}", 2)
+    if isinstance(error, ValueError | TypeError | OSError):
+        return _say(str(error), 2)
+    raise error
+
+
+def _say(sentence: str, status: int) -> int:
+    print(f"minifcn: {' '.join(sentence.split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,235 @@
+"""A recipe: every setting of a training run, checked, and readable as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minifcn import optim
+from minifcn.data.loader import ORDERS
+
+NETS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s_at_once")
+TRUNKS = ("vgg16", "vgg19")
+GEOMETRIES = ("caffe", "same")
+SCHEDULES = ("constant", "step", "poly")
+REDUCTIONS = ("mean", "batch", "sum")
+
+
+def setting(default: Any, help: str, **more: Any) -> Any:
+    """Return a field with its explanation; the command line makes an option of it."""
+    return dataclasses.field(default=default, metadata={"help": help, **more})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is trained on what, and how. Everything but the device it runs on.
+
+    The defaults are a slim net that two processor cores train overnight at most; the
+    paper's net has ``width=1.0``, ``fc_channels=4096`` and ``geometry="caffe"``.
+
+    Raises:
+        ValueError: a setting is out of range; names it, its value and what is allowed.
+    """
+
+    data: str = setting("", "folder of the data set")
+    train_split: str = setting("train", "list of images to train on")
+    val_split: str = setting("val", "list of images to validate on, or 'none'")
+
+    net: str = setting("fcn8s", "which FCN", choices=NETS)
+    trunk: str = setting("vgg16", "convolutions below the head", choices=TRUNKS)
+    width: float | tuple[int, ...] = setting(
+        (16, 32, 64, 128, 128), "channels of the five stages, or a multiple of VGG's"
+    )
+    geometry: str = setting(
+        "same", "borders: 'caffe' pads by 100 as the paper does", choices=GEOMETRIES
+    )
+    fc_channels: int | tuple[int, int] = setting(256, "channels of fc6 and fc7")
+    dropout: float = setting(0.5, "share of fc6 and fc7 dropped while training")
+    weights: str | None = setting(None, "file of pretrained weights for the trunk")
+    init_from: str | None = setting(None, "checkpoint of a coarser net to start from")
+
+    epochs: int = setting(30, "how often every image is seen")
+    iterations: int | None = setting(None, "steps in all, instead of epochs")
+    batch_size: int = setting(4, "images that go through the net together")
+    iter_size: int = setting(1, "batches whose gradients make one step")
+    loss: str = setting(
+        "mean", "over valid pixels; 'batch': sum / images", choices=REDUCTIONS
+    )
+    class_weights: str | tuple[float, ...] = setting(
+        "none", "'none', 'balanced' (median frequency), or one number per class"
+    )
+    weight_limit: float = setting(10.0, "balanced weights stay in 1/limit .. limit")
+
+    lr: float = setting(0.01, "learning rate at the start")
+    momentum: float = setting(0.9, "share of the last step that is taken again")
+    weight_decay: float = setting(5e-4, "pull of the weights towards 0")
+    clip: float = setting(0.0, "largest norm of the gradient; 0: any")
+    schedule: str = setting("poly", "how lr falls", choices=SCHEDULES)
+    power: float = setting(0.9, "poly: lr·(1 - iteration/iterations)^power")
+    step_every: int = setting(1000, "step: iterations between two falls")
+    gamma: float = setting(0.1, "step: factor of each fall")
+
+    warm_up: int = setting(0, "iterations in which lr grows to what it should be")
+
+    mirror: bool = setting(True, "swap left and right of every second image")
+    scale: tuple[float, float] = setting(
+        (1.0, 1.0), "smallest and largest random factor of size"
+    )
+    crop: tuple[int, int] | None = setting(None, "height and width of random crops")
+    order: str = setting("shuffle", "of the images in an epoch", choices=ORDERS)
+    seed: int = setting(0, "of everything random")
+    workers: int = setting(2, "threads that read images")
+    cache: int = setting(512, "megabytes of images to keep in memory")
+
+    validate_every: int = setting(1, "epochs between two validations")
+    pictures: int = setting(3, "validation images to draw each time")
+    save_every: int = setting(0, "iterations between two saves; 0: after each epoch")
+    keep_every: int = setting(
+        0, "epochs between two checkpoints that are kept; 0: none"
+    )
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        for field in dataclasses.fields(self):
+            allowed = field.metadata.get("choices")
+            value = getattr(self, field.name)
+            if allowed and value not in allowed:
+                raise ValueError(f"{field.name} is {value!r}; {_one_of(allowed)}")
+        for names, rule, passes in _RULES:
+            for name in names.split():
+                _check(name, getattr(self, name), rule, passes)
+        _check_class_weights(self.class_weights)
+
+    def lr_schedule(self, total: int) -> Callable[[int], float]:
+        """Return the learning rate as a function of the iteration, of ``total``."""
+        return optim.warm_up(self._falling(total), self.warm_up)
+
+    def _falling(self, total: int) -> Callable[[int], float]:
+        if self.schedule == "poly":
+            return optim.poly(self.lr, total, self.power)
+        if self.schedule == "step":
+            return optim.step(self.lr, self.step_every, self.gamma)
+        return optim.constant(self.lr)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings by name, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Recipe:
+        """Make a recipe of what :meth:`as_dict` gave, after JSON too.
+
+        Raises:
+            ValueError: a name that is no setting, or a value out of range.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        unknown = [name for name in settings if name not in known]
+        if unknown:
+            raise ValueError(
+                f"{unknown[0]!r} is no setting of a recipe; {_one_of(known)}"
+            )
+        return cls(**{name: _tuples(value) for name, value in settings.items()})
+
+    @classmethod
+    def read(cls, path: str | Path) -> Recipe:
+        """Read a recipe from a JSON file, such as ``run.json`` of an earlier run."""
+        try:
+            settings = json.loads(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is not a recipe in JSON: {error}") from None
+        if not isinstance(settings, dict):
+            raise ValueError(f"{path} is not a recipe: it must hold one JSON object")
+        return cls.from_dict(settings)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _one_of(allowed: Any) -> str:
+    return "it must be one of " + ", ".join(str(value) for value in allowed)
+
+
+def _check(name: str, value: Any, rule: str, passes: Callable[[Any], bool]) -> None:
+    try:
+        well = passes(value)
+    except TypeError:
+        well = False
+    if not well:
+        raise ValueError(f"{name} is {value!r}; it must be {rule}")
+
+
+def _check_class_weights(value: str | tuple[float, ...]) -> None:
+    named = value in ("none", "balanced")
+    if not named and not (isinstance(value, tuple) and all(w >= 0 for w in value)):
+        raise ValueError(
+            f"class_weights is {value!r}; it must be 'none', 'balanced' or one "
+            "number per class, none below 0"
+        )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return (isinstance(value, float) or _is_whole(value)) and math.isfinite(value)
+
+
+def _all_whole(value: Any, count: int) -> bool:
+    return len(value) == count and all(_is_whole(v) and v > 0 for v in value)
+
+
+_RULES: list[tuple[str, str, Callable[[Any], bool]]] = [
+    (
+        "epochs batch_size iter_size step_every validate_every",
+        "a whole number of at least 1",
+        lambda v: _is_whole(v) and v >= 1,
+    ),
+    (
+        "seed workers cache pictures warm_up save_every keep_every",
+        "a whole number of at least 0",
+        lambda v: _is_whole(v) and v >= 0,
+    ),
+    (
+        "iterations",
+        "a whole number of at least 1, or nothing",
+        lambda v: v is None or (_is_whole(v) and v >= 1),
+    ),
+    (
+        "lr weight_decay clip power gamma",
+        "a number of at least 0",
+        lambda v: _is_number(v) and v >= 0,
+    ),
+    (
+        "dropout momentum",
+        "at least 0 and below 1",
+        lambda v: _is_number(v) and 0 <= v < 1,
+    ),
+    ("weight_limit", "at least 1", lambda v: _is_number(v) and v >= 1),
+    (
+        "scale",
+        "two numbers, lowest and highest factor, above 0",
+        lambda v: len(v) == 2 and all(map(_is_number, v)) and 0 < v[0] <= v[1],
+    ),
+    (
+        "crop",
+        "two whole numbers, height and width, or nothing",
+        lambda v: v is None or _all_whole(v, 2),
+    ),
+    (
+        "width",
+        "a factor above 0, or five whole numbers above 0",
+        lambda v: (_is_number(v) and v > 0) or _all_whole(v, 5),
+    ),
+    (
+        "fc_channels",
+        "a whole number above 0, or two",
+        lambda v: (_is_whole(v) and v > 0) or _all_whole(v, 2),
+    ),
+]
