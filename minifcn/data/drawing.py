@@ -139,8 +139,8 @@ def _clutter_mask(u: Field, v: Field, pixel: float, rng: np.random.Generator) ->
 def _choose_toys(
     size: tuple[int, int], rng: np.random.Generator
 ) -> list[tuple[int, Toy, Field]]:
-    """Choose 3 to 5 toys, no kind twice, and places that are not too close."""
-    kinds = rng.permutation(len(TOYS))[: rng.integers(3, len(TOYS) + 1)]
+    """Choose 2 to 4 toys, no kind twice, and places that are not too close."""
+    kinds = rng.permutation(len(TOYS))[: rng.integers(2, len(TOYS))]
     places = np.empty((0, 2))
     for _ in kinds:
         places = np.vstack((places, _farthest(size, places, rng)))
@@ -152,7 +152,7 @@ def _choose_toys(
 
 def _farthest(size: tuple[int, int], places: Field, rng: np.random.Generator) -> Field:
     """Return that of a few random places which is farthest from those taken."""
-    tries = rng.uniform(0.15, 0.85, (6, 2)) * size
+    tries = rng.uniform(0.18, 0.82, (12, 2)) * size
     gaps = np.linalg.norm(tries[:, None] - places, axis=2)
     return tries[gaps.min(axis=1, initial=np.inf).argmax()]
 
@@ -171,7 +171,7 @@ def _add_toy(
     spot = _Spot(middle, radius, rng.uniform(-toy.tilt, toy.tilt))
     window = spot.window(size)
     below = canvas[window]
-    thin = max(1.5, 0.0175 * min(size)) / radius
+    thin = max(1.6, 0.0175 * min(size)) / radius
     shade = toy.outline(*spot.local(window, moved=0.035 * min(size)), thin)
     _blend(below, _SHADOW, 0.4 * cover(shade, 6 / radius))
     u, v = spot.local(window)

@@ -94,18 +94,18 @@ def _block(u: Field, v: Field, thin: float) -> Field:
 
 def _star(u: Field, v: Field, thin: float) -> Field:
     angles = np.arange(10) * np.pi / 5 - np.pi / 2
-    radii = np.where(np.arange(10) % 2, 0.5, 1.05)
+    radii = np.where(np.arange(10) % 2, 0.54, 1.05)
     points = zip(radii * np.cos(angles), radii * np.sin(angles), strict=True)
     return polygon(u, v, [(float(a), float(b)) for a, b in points]) - 0.05
 
 
 def _pennant(u: Field, v: Field, thin: float) -> Field:
-    cloth = polygon(u, v, [(-0.5, -1.0), (0.85, -0.42), (-0.5, 0.16)]) - 0.03
+    cloth = polygon(u, v, [(-0.5, -1.0), (0.9, -0.38), (-0.5, 0.24)]) - 0.03
     return np.minimum(cloth, capsule(u + 0.5, v, -1.0, 1.0, thin))
 
 
 def _lollipop(u: Field, v: Field, thin: float) -> Field:
-    return np.minimum(disc(u, v + 0.42, 0.58), capsule(u, v, 0.0, 1.0, thin))
+    return np.minimum(disc(u, v + 0.4, 0.62), capsule(u, v, 0.0, 1.0, thin))
 
 
 def _dots(u: Field, v: Field) -> Field:
@@ -133,16 +133,16 @@ def _rays(u: Field, v: Field) -> Field:
 
 
 def _swirl(u: Field, v: Field) -> Field:
-    v = v + 0.42
+    v = v + 0.4
     distance = np.hypot(u, v)
     turn = np.arctan2(v, u) * 2 + distance * 9
-    return np.where(distance < 0.58, distance * np.sin(turn) * 0.5, 0.5)
+    return np.where(distance < 0.62, distance * np.sin(turn) * 0.5, 0.5)
 
 
 TOYS = (
-    Toy("ball", _ball, _dots, (0.15, 0.23), np.pi),
-    Toy("block", _block, _checks, (0.16, 0.24), np.pi),
-    Toy("star", _star, _rays, (0.17, 0.25), np.pi),
-    Toy("pennant", _pennant, _stripes, (0.24, 0.34), 0.5),
-    Toy("lollipop", _lollipop, _swirl, (0.24, 0.34), 0.9),
+    Toy("ball", _ball, _dots, (0.20, 0.29), np.pi),
+    Toy("block", _block, _checks, (0.20, 0.29), np.pi),
+    Toy("star", _star, _rays, (0.25, 0.34), np.pi),
+    Toy("pennant", _pennant, _stripes, (0.32, 0.42), 0.5),
+    Toy("lollipop", _lollipop, _swirl, (0.32, 0.42), 0.9),
 )

@@ -203,7 +203,7 @@ def test_cache_keeps_its_budget() -> None:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_break_ends_the_threads(workers) -> None:
     toys = Toys(60, delays=(0.01,))
-    for number, _ in enumerate(Loader(toys, workers=workers).epoch(0)):
+    for number, _ in enumerate(Loader(toys, workers=workers, prefetch=40).epoch(0)):
         assert loader_threads()
         if number == 2:
             break

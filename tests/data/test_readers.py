@@ -310,6 +310,7 @@ def test_bad_lists(disk, voc, reader, lines, message) -> None:
 
 @pytest.mark.parametrize("split", ["tset", "../train", ""])
 def test_unknown_split(disk, voc, split) -> None:
+    disk.text("ImageSets/train.txt", "a")
     with pytest.raises(FileNotFoundError, match=r"there are train, val$"):
         Voc(disk.root, split)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minifcn.data import DataError, Voc, open_dataset, scenes, shapes
+from minifcn.data import DataError, Voc, drawing, open_dataset, scenes, shapes
 
 
 def test_read_back_by_the_voc_reader(tmp_path) -> None:
@@ -39,10 +39,10 @@ def test_scene_depends_on_seed_split_and_index_alone() -> None:
 
 
 def test_every_class_has_its_share() -> None:
-    labels = [scenes.draw((96, 128), 0, "train", k)[1] for k in range(40)]
+    labels = [scenes.draw((96, 128), 0, "train", k)[1] for k in range(60)]
     share = np.bincount(np.ravel(labels), minlength=6) / np.size(labels)
     assert len(share) == len(scenes.CLASSES) == 6
-    assert 0.6 < share[0] < 0.8
+    assert 0.6 < share[0] < 0.75
     assert (share[1:] > 0.03).all()
     assert all(len(np.unique(label)) >= 3 for label in labels)
 
@@ -61,13 +61,45 @@ def test_colours_do_not_tell_the_class() -> None:
     assert np.mean(gaps.argmin(axis=1) + 1 == classes) < 0.4
 
 
-def test_sticks_are_three_to_four_pixels_wide() -> None:
-    v, u = (np.mgrid[:96, :96] + 0.5 - 48) / 30
-    thin = 0.0175 * 96 / 30
-    for toy in shapes.TOYS[3:]:
-        below = (toy.outline(u, v, thin) < 0)[70]
-        assert 3 <= below.sum() <= 4
-        assert np.diff(np.flatnonzero(below)).max() == 1
+def add_alone(toy: shapes.Toy, size: tuple[int, int], radius: float) -> np.ndarray:
+    """The label of one upright toy in the middle of an empty scene."""
+    canvas, label = np.zeros((*size, 3)), np.zeros(size, np.uint8)
+    toy = toy._replace(radius=(radius / min(size),) * 2, tilt=0.0)
+    middle = np.array(size) / 2
+    drawing._add_toy(canvas, label, 3, toy, middle, np.random.default_rng(0))
+    return label
+
+
+def test_label_holds_the_pixels_whose_centres_are_inside() -> None:
+    label = add_alone(shapes.TOYS[0], (60, 80), 18.0)
+    row, column = np.mgrid[:60, :80] + 0.5
+    inside = (row - 30) ** 2 + (column - 40) ** 2 < 18**2
+    np.testing.assert_array_equal(label, np.where(inside, 3, 0))
+
+
+@pytest.mark.parametrize("size", [(64, 80), (96, 128), (128, 112)])
+@pytest.mark.parametrize("toy", shapes.TOYS[3:], ids=lambda toy: toy.name)
+def test_sticks_are_three_to_four_pixels_wide(size, toy) -> None:
+    label = add_alone(toy, size, 0.4 * min(size))
+    columns = np.flatnonzero(label[size[0] // 2 + int(0.3 * min(size))])
+    assert 3 <= len(columns) <= 4
+    assert np.ptp(columns) == len(columns) - 1
+
+
+def test_later_toys_cover_earlier_ones_and_their_labels() -> None:
+    """Where two toys meet, colours and labels tell the same one."""
+    canvas, label = np.zeros((60, 80, 3)), np.zeros((60, 80), np.uint8)
+    ball = shapes.TOYS[0]._replace(radius=(0.3, 0.3))
+    for value, column in ((1, 30.0), (2, 45.0)):
+        before = canvas.copy()
+        rng = np.random.default_rng(value)
+        drawing._add_toy(canvas, label, value, ball, np.array((30.0, column)), rng)
+    changed = np.abs(canvas - before).sum(axis=2) > 0
+    assert changed[label == 2].mean() > 0.99
+    # on black, shadows stay under 20
+    assert np.mean(canvas[label > 0].max(axis=1) > 25) > 0.95
+    assert (label[:, 45] == np.where(np.abs(np.arange(60) - 29.5) < 18, 2, 0)).all()
+    assert (label[30, 12:27] == 1).all()
 
 
 def test_polygon_distance(rng) -> None:
