@@ -4,21 +4,21 @@ All give the same: ``dataset[i]`` is an image (H, W, 3) uint8 RGB and its label 
 uint8, with 255 for pixels that do not count.
 """
 
-from minifcn.data.augment import Augment
-from minifcn.data.batch import Batch, collate, to_input
-from minifcn.data.camvid import CamVid
-from minifcn.data.dataset import VOC_MEAN_BGR, Dataset, PairFiles
-from minifcn.data.files import IGNORE, DataError, read_image, read_label
-from minifcn.data.folder import Folder
-from minifcn.data.layouts import open_dataset
-from minifcn.data.loader import Loader
-from minifcn.data.palettes import (
+from .augment import Augment
+from .batch import Batch, collate, to_input
+from .camvid import CamVid
+from .dataset import VOC_MEAN_BGR, Dataset, PairFiles
+from .files import IGNORE, DataError, read_image, read_label
+from .folder import Folder
+from .layouts import open_dataset
+from .loader import Loader
+from .palettes import (
     CAMVID_CLASSES,
     VOC_CLASSES,
     camvid_palette,
     voc_palette,
 )
-from minifcn.data.voc import Voc
+from .voc import Voc
 
 __all__ = [
     "CAMVID_CLASSES",

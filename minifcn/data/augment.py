@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from minifcn.data.files import IGNORE, Pixels
+from .files import IGNORE, Pixels
 
 VOC_MEAN_RGB = (123, 117, 104)
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minifcn.data.dataset import VOC_MEAN_BGR
-from minifcn.data.files import IGNORE, Pixels
+from .dataset import VOC_MEAN_BGR
+from .files import IGNORE, Pixels
 
 
 class Batch(NamedTuple):

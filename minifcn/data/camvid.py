@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from minifcn.data.dataset import Pair, PairFiles, check_root, choose_list
-from minifcn.data.files import DataError, check_inside, find_picture, read_list
-from minifcn.data.palettes import CAMVID_CLASSES, camvid_palette
+from .dataset import Pair, PairFiles, check_root, choose_list
+from .files import DataError, check_inside, find_picture, read_list
+from .palettes import CAMVID_CLASSES, camvid_palette
 
 VOID = 11
 

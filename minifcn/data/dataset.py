@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from minifcn.data.files import (
+from .files import (
     IGNORE,
     DataError,
     Pixels,

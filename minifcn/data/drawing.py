@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minifcn.data.files import Pixels
-from minifcn.data.shapes import TOYS, Field, Toy, capsule, cover, disc
+from .files import Pixels
+from .shapes import TOYS, Field, Toy, capsule, cover, disc
 
 SPLITS = ("train", "val")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from minifcn.data.dataset import Pair, PairFiles, check_root, choose_list
-from minifcn.data.files import (
+from .dataset import Pair, PairFiles, check_root, choose_list
+from .files import (
     SUFFIXES,
     DataError,
     check_inside,
@@ -14,7 +14,7 @@ from minifcn.data.files import (
     read_class_names,
     read_list,
 )
-from minifcn.data.palettes import voc_palette
+from .palettes import voc_palette
 
 
 class Folder(PairFiles):

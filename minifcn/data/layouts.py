@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from minifcn.data.camvid import CamVid
-from minifcn.data.dataset import PairFiles, check_root
-from minifcn.data.files import DataError
-from minifcn.data.folder import Folder
-from minifcn.data.voc import Voc
+from .camvid import CamVid
+from .dataset import PairFiles, check_root
+from .files import DataError
+from .folder import Folder
+from .voc import Voc
 
 # CamVid's four sequences, with which all its ids begin.
 _CAMVID_ID = re.compile(r"(0001TP|0006R0|0016E5|Seq05VD)_")

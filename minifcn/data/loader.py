@@ -10,9 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from minifcn.data.batch import Batch, collate
-from minifcn.data.dataset import Dataset
-from minifcn.data.files import Pixels
+from .batch import Batch, collate
+from .dataset import Dataset
+from .files import Pixels
 
 ORDERS = ("shuffle", "sequential", "replacement")
 

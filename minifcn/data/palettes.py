@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minifcn.data.files import Pixels
+from .files import Pixels
 
 VOC_CLASSES = (
     "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable "

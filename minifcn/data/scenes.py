@@ -12,10 +12,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from minifcn.data.drawing import SPLITS, draw
-from minifcn.data.files import DataError, Pixels
-from minifcn.data.palettes import voc_palette
-from minifcn.data.shapes import TOYS
+from .drawing import SPLITS, draw
+from .files import DataError, Pixels
+from .palettes import voc_palette
+from .shapes import TOYS
 
 __all__ = ["CLASSES", "draw", "write"]
 

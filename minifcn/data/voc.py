@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minifcn.data.dataset import Pair, PairFiles, check_root, choose_list
-from minifcn.data.files import check_inside, find_picture, read_class_names, read_list
-from minifcn.data.palettes import VOC_CLASSES, voc_palette
+from .dataset import Pair, PairFiles, check_root, choose_list
+from .files import check_inside, find_picture, read_class_names, read_list
+from .palettes import VOC_CLASSES, voc_palette
 
 
 class Voc(PairFiles):
