@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from argparse import ArgumentParser, Namespace
 
-from minifcn.cli.common import (
-    add_device,
-    add_json,
-    add_seed,
-    check_device,
-    example,
-    print_json,
-)
+from minifcn.cli.common import add_json, add_seed, example, print_json
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -28,7 +20,16 @@ def add_options(parser: ArgumentParser) -> None:
         metavar=("H", "W"),
         help="of the image (375 500)",
     )
-    add_device(parser)
+    parser.add_argument(
+        "--repeats", type=int, default=3, metavar="N", help="counted runs of each (3)"
+    )
+    parser.add_argument(
+        "--width",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="times VGG-16's channels (1)",
+    )
     add_seed(parser)
     add_json(parser)
     example(parser, "minifcn bench --against torch")
@@ -37,9 +38,10 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Measure; print the figures."""
-    bench = importlib.import_module("minifcn.bench")
-    check_device(args.device)
-    figures = bench.measure(args.against, tuple(args.size), args.device, args.seed)
+    from minifcn import bench
+
+    size = args.size[0], args.size[1]
+    figures = bench.measure(args.against, size, args.repeats, args.width, args.seed)
     if args.json:
         print_json(figures)
     else:

@@ -28,6 +28,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "fc_channels": number_or_numbers,
     "class_weights": word_or_numbers,
     "scale": numbers,
+    "skip_scales": numbers,
     "crop": numbers,
     "iterations": int,
 }
@@ -36,6 +37,7 @@ _METAVARS = {
     "fc_channels": "C",
     "class_weights": "W",
     "scale": "LOW,HIGH",
+    "skip_scales": "X,X",
     "crop": "H,W",
     "iterations": "N",
 }

@@ -42,7 +42,8 @@ class Checkpoint:
         model: the net's arrays by name.
         meta: JSON-able. ``model`` (the net's configuration), ``class_names``,
             ``palette``, ``mean_bgr``, ``ignore_index``; of a run also ``recipe``,
-            ``class_weights``, ``position`` and ``random_state``.
+            ``class_weights``, ``multipliers`` (of the learning rate and the decay, by
+            name), ``position`` and ``random_state``.
         velocity: the optimiser's arrays by name; empty where there are none.
         path: where it was read, for messages.
     """

@@ -22,6 +22,7 @@ from minifcn.training import album, checkpoint
 from minifcn.training.checkpoint import Checkpoint
 from minifcn.training.evaluation import Prediction, predictions
 from minifcn.training.journal import Journal
+from minifcn.training.multipliers import multipliers
 from minifcn.training.progress import Progress, bar
 from minifcn.training.recipe import Recipe
 from minifcn.training.stop import StopRequest
@@ -233,6 +234,7 @@ class Trainer:
             **checkpoint.about(self.train_set),
             "recipe": self.recipe.as_dict(),
             "class_weights": None if weights is None else weights.tolist(),
+            "multipliers": multipliers(self.model),
             "position": dataclasses.asdict(self.at),
             "random_state": nn.random_state(),
         }

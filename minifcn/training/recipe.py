@@ -50,7 +50,11 @@ class Recipe:
     )
     fc_channels: int | tuple[int, int] = setting(256, "channels of fc6 and fc7")
     dropout: float = setting(0.5, "share of fc6 and fc7 dropped while training")
+    skip_scales: tuple[float, float] | None = setting(
+        None, "factors of pool4 and pool3 before they are scored"
+    )
     weights: str | None = setting(None, "file of pretrained weights for the trunk")
+    trunk_lr: float = setting(1.0, "what was pretrained learns so many times as fast")
     init_from: str | None = setting(None, "checkpoint of a coarser net to start from")
 
     epochs: int = setting(30, "how often every image is seen")
@@ -63,6 +67,7 @@ class Recipe:
     class_weights: str | tuple[float, ...] = setting(
         "none", "'none', 'balanced' (median frequency), or one number per class"
     )
+    weight_power: float = setting(1.0, "balanced: (median / frequency)^power")
     weight_limit: float = setting(10.0, "balanced weights stay in 1/limit .. limit")
 
     lr: float = setting(0.01, "learning rate at the start")
@@ -202,7 +207,7 @@ _RULES: list[tuple[str, str, Callable[[Any], bool]]] = [
         lambda v: v is None or (_is_whole(v) and v >= 1),
     ),
     (
-        "lr weight_decay clip power gamma",
+        "lr trunk_lr weight_decay clip weight_power power gamma",
         "a number of at least 0",
         lambda v: _is_number(v) and v >= 0,
     ),
@@ -216,6 +221,13 @@ _RULES: list[tuple[str, str, Callable[[Any], bool]]] = [
         "scale",
         "two numbers, lowest and highest factor, above 0",
         lambda v: len(v) == 2 and all(map(_is_number, v)) and 0 < v[0] <= v[1],
+    ),
+    (
+        "skip_scales",
+        "two numbers above 0, or nothing",
+        lambda v: (
+            v is None or (len(v) == 2 and all(_is_number(x) and x > 0 for x in v))
+        ),
     ),
     (
         "crop",

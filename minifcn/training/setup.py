@@ -17,9 +17,14 @@ from minifcn.training import checkpoint
 from minifcn.training.balance import median_frequency
 from minifcn.training.checkpoint import CheckpointError
 from minifcn.training.loop import Trainer
+from minifcn.training.multipliers import multipliers, set_multipliers
 from minifcn.training.progress import bar
 from minifcn.training.recipe import Recipe
 
+# The standard deviation of photographs' pixels, which run from 0 to 255.
+PIXEL_DEVIATION = 60.0
+
+_OF_A_RUN = ("recipe", "multipliers", "position", "random_state")
 # Layers whose shapes depend on the number of classes.
 _PER_CLASS = ("score", "upscore")
 
@@ -53,9 +58,7 @@ def start(
         )
     recipe = dataclasses.replace(recipe, data=str(Path(recipe.data).resolve()))
     train, val = open_splits(recipe)
-    nn.seed(recipe.seed)
     model = build_model(recipe, len(train.class_names))
-    initialise(model, recipe)
     balance = choose_class_weights(recipe, train)
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "run.json") as file:
@@ -85,18 +88,20 @@ def resume(path: str | Path, device: str = "cpu") -> Trainer:
         FileNotFoundError: the checkpoint or the data set is missing.
     """
     saved = checkpoint.load(checkpoint.find(path, ("last.npz",)))
-    missing = [k for k in ("recipe", "position", "random_state") if k not in saved.meta]
+    missing = [k for k in _OF_A_RUN if k not in saved.meta]
     if missing:
         raise CheckpointError(
             f"{saved.path} lacks {missing[0]}: no run can go on from it"
         )
     recipe = Recipe.from_dict(saved.meta["recipe"])
+    model = checkpoint.restore_model(saved)
+    set_multipliers(model, saved.meta["multipliers"])
     train, val = open_splits(recipe)
     checkpoint.check_classes(saved, train, recipe.data)
     balance = saved.meta.get("class_weights")
     return Trainer(
         recipe,
-        checkpoint.restore_model(saved),
+        model,
         train,
         val,
         saved.path.parent,
@@ -141,33 +146,78 @@ def check_sizes(dataset: PairFiles | None) -> None:
 
 
 def build_model(recipe: Recipe, n_classes: int) -> models.FCN:
-    """Build the recipe's net with fresh arrays."""
-    return models.create(
-        {
-            "name": recipe.net,
-            "n_classes": n_classes,
-            "trunk": recipe.trunk,
-            "width": recipe.width,
-            "geometry": recipe.geometry,
-            "fc_channels": recipe.fc_channels,
-            "dropout": recipe.dropout,
-        }
-    )
-
-
-def initialise(model: nn.Module, recipe: Recipe) -> None:
-    """Copy pretrained arrays into a net, from a file of weights, then a checkpoint.
+    """Build the recipe's net; its arrays come from the seed and the recipe's files.
 
     Raises:
-        ValueError: nothing in the file fits the net, or the checkpoint's net is
-            another than a coarser or equal one of the same trunk.
+        ValueError: a setting or a file does not fit the net.
     """
-    if recipe.weights is not None:
-        _copy(model, weights.load(recipe.weights), recipe.weights)
+    nn.seed(recipe.seed)
+    settings = {
+        "name": recipe.net,
+        "n_classes": n_classes,
+        "trunk": recipe.trunk,
+        "width": recipe.width,
+        "geometry": recipe.geometry,
+        "fc_channels": recipe.fc_channels,
+        "dropout": recipe.dropout,
+    }
+    if recipe.skip_scales is not None:
+        settings["skip_scales"] = dict(zip(("pool4", "pool3"), recipe.skip_scales))
+    model = models.create(settings)
     if recipe.init_from is not None:
-        saved = checkpoint.load(recipe.init_from)
-        _check_trunk(model, saved.model, saved.path)
-        _copy(model, _without_other_classes(saved.model, model), saved.path)
+        continue_from(model, recipe.init_from)
+    elif recipe.weights is not None:
+        start_trunk(model, recipe.weights, recipe.trunk_lr)
+    else:
+        fit_first_layer(model)
+    return model
+
+
+def fit_first_layer(model: models.FCN) -> None:
+    """Make conv1_1 ready for pixels, whose deviation s is about 60 and not 1.
+
+    He's rule keeps the scale of inputs of deviation 1. Weights w = u/s make of x what
+    u would of x/s; and they move as u would when their learning rate is divided by s²
+    and their decay multiplied by it. (Pretrained nets were fitted to pixels already.)
+    """
+    weight = dict(model.named_parameters())["conv1_1.weight"]
+    weight.data /= PIXEL_DEVIATION
+    weight.lr_mult /= PIXEL_DEVIATION**2
+    weight.decay_mult *= PIXEL_DEVIATION**2
+
+
+def start_trunk(model: models.FCN, path: str, lr_mult: float) -> None:
+    """Copy pretrained weights; what was copied learns ``lr_mult`` times as fast.
+
+    Raises:
+        ValueError: the file's arrays do not fit the net.
+    """
+    copied = _copy(model, weights.load(path), path)
+    chosen = {name: multipliers(model)[name] for name in copied}
+    for pair in chosen.values():
+        pair[0] *= lr_mult
+    set_multipliers(model, chosen)
+
+
+def continue_from(model: models.FCN, path: str) -> None:
+    """Go on from a checkpoint of a coarser net, or of one for other classes.
+
+    Score layers that it has not, or has for another number of classes, begin at zero.
+
+    Raises:
+        ValueError: the checkpoint's trunk is another.
+    """
+    saved = checkpoint.load(path)
+    own = model.state_dict()
+    checkpoint.check_same_arrays(_common(own), _common(saved.model), saved.path)
+    fitting = {
+        name: array
+        for name, array in saved.model.items()
+        if name not in own or array.shape == own[name].shape
+    }
+    copied = _copy(model, fitting, saved.path)
+    known = saved.meta.get("multipliers", {})
+    set_multipliers(model, {name: known[name] for name in copied if name in known})
 
 
 def choose_class_weights(recipe: Recipe, train: Dataset) -> np.ndarray | None:
@@ -180,7 +230,8 @@ def choose_class_weights(recipe: Recipe, train: Dataset) -> np.ndarray | None:
     if chosen == "none":
         return None
     if chosen == "balanced":
-        return median_frequency(train, recipe.weight_limit, bar("reading labels"))
+        wrap = bar("reading labels")
+        return median_frequency(train, recipe.weight_power, recipe.weight_limit, wrap)
     if len(chosen) != len(train.class_names):
         raise ValueError(
             f"class_weights has {len(chosen)} numbers; the data set {recipe.data} has "
@@ -189,29 +240,13 @@ def choose_class_weights(recipe: Recipe, train: Dataset) -> np.ndarray | None:
     return np.array(chosen, np.float32)
 
 
-def _copy(model: nn.Module, state: dict[str, Any], path: object) -> None:
+def _copy(model: nn.Module, state: dict[str, Any], path: object) -> list[str]:
     try:
-        models.warm_start(model, state)
+        return models.warm_start(model, state).copied
     except ValueError as error:
         raise ValueError(f"{path} does not fit this net: {error}") from None
 
 
-def _without_other_classes(state: dict[str, Any], model: nn.Module) -> dict[str, Any]:
-    """Leave out score layers for another number of classes: they begin at zero."""
-    own = model.state_dict()
-    return {
-        name: array
-        for name, array in state.items()
-        if name not in own or array.shape == own[name].shape
-    }
-
-
-def _check_trunk(model: nn.Module, theirs: dict[str, Any], path: object) -> None:
-    def common(ours: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: array
-            for name, array in ours.items()
-            if not name.startswith(_PER_CLASS)
-        }
-
-    checkpoint.check_same_arrays(common(model.state_dict()), common(theirs), path)
+def _common(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the arrays that nets of one trunk share, whatever their classes."""
+    return {n: array for n, array in state.items() if not n.startswith(_PER_CLASS)}

@@ -1,0 +1,393 @@
+"""The loop: what a step is, and that a run can be cut anywhere and go on."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minifcn import Tensor, metrics, nn, no_grad, ops
+from minifcn.data import open_dataset
+from minifcn.training import (
+    Recipe,
+    Trainer,
+    TrainingFailed,
+    TrainingStopped,
+    checkpoint,
+    evaluate,
+    resume,
+    start,
+)
+from minifcn.training.setup import build_model
+from tests.training.runs import run, same_arrays, tiny
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "first_losses.json"
+
+
+def losses(trainer: Trainer) -> list[float]:
+    return [row["loss"] for row in trainer.journal.read() if "loss" in row]
+
+
+# ------------------------------------------------------------ to be cut and to go on
+
+
+def stop_after(trainer: Trainer, steps: int) -> None:
+    """Press Ctrl-C in the given step, and train until it takes effect."""
+    take = trainer.step
+
+    def step(group: Any) -> None:
+        take(group)
+        trainer.stop.requested = trainer.at.iteration == steps
+
+    trainer.step = step  # type: ignore[method-assign]
+    with pytest.raises(TrainingStopped):
+        trainer.train()
+
+
+@pytest.mark.parametrize(
+    "steps, changes",
+    [
+        (1, {"scale": (0.7, 1.3), "crop": (40, 32)}),
+        (4, {}),  # the last step of the first epoch: validation is still to come
+        (6, {"class_weights": "balanced", "schedule": "step", "step_every": 3}),
+        (3, {"iter_size": 3, "order": "replacement"}),
+        (3, {"iterations": 6, "workers": 0, "validate_every": 2}),
+        (6, {"iterations": 6, "net": "fcn32s", "loss": "batch", "lr": 1e-5}),
+    ],
+)
+def test_resumed_run_is_the_run_that_never_stopped(
+    data: Path, tmp_path: Path, steps: int, changes: dict[str, Any]
+) -> None:
+    whole = run(data, tmp_path / "whole", **changes)
+    stop_after(start(tiny(data, **changes), tmp_path / "cut", talk=False), steps)
+    nn.seed(12345)  # another process has another state
+    resume(tmp_path / "cut").train()
+
+    for name in ("last.npz", "best.npz"):
+        ours, theirs = (checkpoint.load(tmp_path / f / name) for f in ("cut", "whole"))
+        assert same_arrays(ours.model, theirs.model)
+        assert same_arrays(ours.velocity, theirs.velocity)
+        for meta in (ours.meta, theirs.meta):
+            del meta["position"]["seconds"]
+        assert ours.meta == theirs.meta
+    log = (tmp_path / "cut" / "log.csv").read_bytes()
+    assert log == (whole.folder / "log.csv").read_bytes()
+    assert len(losses(whole)) == whole.total
+
+
+def test_stop_during_validation(data: Path, tmp_path: Path) -> None:
+    whole = run(data, tmp_path / "whole")
+    cut = start(tiny(data), tmp_path / "cut", talk=False)
+    validate = cut.validate
+
+    def stopped() -> Any:
+        cut.stop.requested = True
+        return validate()
+
+    cut.validate = stopped  # type: ignore[method-assign]
+    with pytest.raises(TrainingStopped):
+        cut.train()
+    again = resume(tmp_path / "cut")
+    again.train()
+    log = (tmp_path / "cut" / "log.csv").read_text()
+    assert log == (whole.folder / "log.csv").read_text()
+    assert same_arrays(again.model.state_dict(), whole.model.state_dict())
+
+
+def test_crash_loses_what_came_after_the_checkpoint(data: Path, tmp_path: Path) -> None:
+    whole = run(data, tmp_path / "whole", save_every=3)
+    cut = start(tiny(data, save_every=3), tmp_path / "cut", talk=False)
+
+    def crash() -> Any:
+        raise OSError("the disk is gone")
+
+    cut.validate = crash  # type: ignore[method-assign]
+    with pytest.raises(OSError, match=r"disk"):
+        cut.train()
+    again = resume(tmp_path / "cut")
+    assert again.at.iteration == 3
+    again.train()
+    log = (tmp_path / "cut" / "log.csv").read_text()
+    assert log == (whole.folder / "log.csv").read_text()
+    assert same_arrays(again.model.state_dict(), whole.model.state_dict())
+
+
+def test_complete_run_has_nothing_left(trained: Trainer) -> None:
+    before = (trained.folder / "last.npz").read_bytes()
+    again = resume(trained.folder)
+    assert again.finished
+    assert again.train() == trained.scores()
+    assert (trained.folder / "last.npz").read_bytes() == before
+
+
+def test_resume_needs_a_run(trained: Trainer, tmp_path: Path) -> None:
+    saved = checkpoint.load(trained.folder / "last.npz")
+    del saved.meta["position"]
+    checkpoint.save(tmp_path / "last.npz", saved)
+    with pytest.raises(checkpoint.CheckpointError, match=r"lacks position"):
+        resume(tmp_path)
+
+
+# ------------------------------------------------------------------------ what it does
+
+
+def test_first_losses() -> None:
+    """The first 20 losses; tests/fixtures/make_first_losses.py makes them anew."""
+    from tests.fixtures.make_first_losses import first_losses
+
+    stored = json.loads(FIXTURE.read_text())["losses"]
+    assert len(stored) == 20
+    np.testing.assert_allclose(first_losses(), stored, rtol=1e-3)
+
+
+def test_tiny_set_is_learned_by_heart(data: Path, tmp_path: Path) -> None:
+    trainer = run(
+        data,
+        tmp_path / "run",
+        val_split="none",
+        iterations=120,
+        lr=0.05,
+        dropout=0.0,
+        mirror=False,
+        weight_decay=0.0,
+        width=(8, 12, 16, 16, 16),
+        fc_channels=24,
+        clip=2.0,
+    )
+    first = losses(trainer)[0]
+    assert first == pytest.approx(math.log(6), rel=1e-3)  # score layers begin at zero
+    hist = evaluate(trainer.model, open_dataset(data, "train"))
+    assert metrics.scores(hist)["pixel_accuracy"] > 0.97
+    assert not (trainer.folder / "best.npz").exists()
+
+
+def test_step_is_forward_loss_backward_update(data: Path, tmp_path: Path) -> None:
+    recipe = tiny(data, class_weights=(1.0, 2.0, 0.5, 3.0, 1.5, 1.0), dropout=0.0)
+    trainer = start(recipe, tmp_path / "run")
+    batches = list(trainer.loader.epoch(0))[:2]
+    w, expected = np.array([1, 2, 0.5, 3, 1.5, 1], np.float32), []
+    for batch in batches:
+        y = trainer.model(Tensor(batch.x))
+        loss = ops.cross_entropy(y, batch.target, w)
+        loss.backward()
+        expected.append(loss.item())
+    gradients = {n: p.grad for n, p in trainer.model.named_parameters()}
+    before = {n: p.data.copy() for n, p in trainer.model.named_parameters()}
+    trainer.step(batches)
+    assert losses(trainer) == [pytest.approx(sum(expected) / 2)]
+    for name, p in trainer.model.named_parameters():
+        if p.lr_mult == 0:
+            assert np.array_equal(p.data, before[name])
+            continue
+        decay = 5e-4 * p.decay_mult * before[name]
+        moved = before[name] - 0.02 * p.lr_mult * (gradients[name] / 2 + decay)
+        np.testing.assert_allclose(p.data, moved, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("loss", ["sum", "batch", "mean"])
+def test_batches_add_up_as_in_caffe(data: Path, tmp_path: Path, loss: str) -> None:
+    """Two batches of one image, summed and halved, against one batch of both."""
+    shared = dict(order="sequential", mirror=False, dropout=0.0, iterations=1)
+    # by images: batch / 2; one by one, then halved: the same. sum: twice as much.
+    lr = 2e-6 if loss != "mean" else 0.02
+    one = run(
+        data,
+        tmp_path / "one",
+        **shared,
+        loss=loss,
+        lr=lr / 2 if loss == "sum" else lr,
+    )
+    two = run(
+        data, tmp_path / "two", **shared, loss=loss, lr=lr, batch_size=1, iter_size=2
+    )
+    ours, theirs = one.model.state_dict(), two.model.state_dict()
+    begun = build_model_of(data).state_dict()
+    assert any(np.abs(ours[k] - begun[k]).max() > 1e-6 for k in ours)
+    for name in ours:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-7)
+
+
+def build_model_of(data: Path) -> nn.Module:
+    return build_model(tiny(data), 6)
+
+
+def test_learning_rate_follows_the_schedule(trained: Trainer) -> None:
+    rates = [row["lr"] for row in trained.journal.read() if "lr" in row]
+    assert rates == pytest.approx([0.02 * (1 - i / 8) ** 0.9 for i in range(8)])
+
+
+def test_journal_tells_of_every_step_and_validation(trained: Trainer) -> None:
+    rows = trained.journal.read()
+    assert [row["iteration"] for row in rows] == [1, 2, 3, 4, 4, 5, 6, 7, 8, 8]
+    assert [row["epoch"] for row in rows] == [1] * 5 + [2] * 5
+    assert ["mean_iu" in row for row in rows] == ([False] * 4 + [True]) * 2
+
+
+def test_best_is_the_best(data: Path, tmp_path: Path) -> None:
+    trainer = run(data, tmp_path / "run", epochs=4, lr=0.2, clip=1.0)
+    ious = [row["mean_iu"] for row in trainer.journal.read() if "mean_iu" in row]
+    best = checkpoint.load(tmp_path / "run" / "best.npz")
+    assert best.meta["position"]["epoch"] == 1 + int(np.argmax(ious))
+    hist = evaluate(checkpoint.restore_model(best), open_dataset(data, "val"))
+    assert metrics.scores(hist)["mean_iu"] == max(ious)
+
+
+def test_pictures_and_recipe_lie_in_the_folder(trained: Trainer, data: Path) -> None:
+    names = {path.name for path in trained.folder.iterdir()}
+    assert names == {
+        "run.json",
+        "log.csv",
+        "curves.png",
+        "epoch_001.png",
+        "epoch_002.png",
+        "last.npz",
+        "best.npz",
+    }
+    assert Recipe.read(trained.folder / "run.json") == trained.recipe
+    with Image.open(trained.folder / "epoch_002.png") as picture:
+        colours = {c for _, c in picture.convert("RGB").getcolors(1 << 24) or []}
+    truth = np.unique(open_dataset(data, "val")[0][1])
+    assert {tuple(c) for c in trained.train_set.palette[truth].tolist()} <= colours
+
+
+def test_checkpoints_to_keep(data: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "run", epochs=4, keep_every=2, validate_every=4)
+    kept = sorted(path.name for path in (tmp_path / "run").glob("epoch_*.npz"))
+    assert kept == ["epoch_002.npz", "epoch_004.npz"]
+
+
+# ------------------------------------------------------------------ what can go wrong
+
+
+def write_folder(root: Path, labels: list[np.ndarray]) -> Path:
+    """A data set of one's own with the given labels and noise for photographs."""
+    rng = np.random.default_rng(3)
+    (root / "images").mkdir(parents=True)
+    (root / "labels").mkdir()
+    (root / "classes.txt").write_text("ground\nthing\n")
+    ids = [f"{i:02d}" for i in range(len(labels))]
+    for id, label in zip(ids, labels, strict=True):
+        noise = rng.integers(0, 256, (*label.shape, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(root / "images" / f"{id}.png")
+        Image.fromarray(label).save(root / "labels" / f"{id}.png")
+    (root / "train.txt").write_text("\n".join(ids))
+    return root
+
+
+@pytest.mark.parametrize("weights", ["none", "balanced"])
+def test_batch_without_a_valid_pixel(tmp_path: Path, weights: str) -> None:
+    void = np.full((20, 31), 255, np.uint8)
+    half = (np.arange(20 * 31).reshape(20, 31) % 7 < 3).astype(np.uint8)
+    root = write_folder(tmp_path / "own", [void, half, void])
+    trainer = run(
+        root,
+        tmp_path / "run",
+        batch_size=1,
+        order="sequential",
+        val_split="none",
+        class_weights=weights,
+    )
+    assert [loss > 0 for loss in losses(trainer)] == [False, True, False] * 2
+    assert all(np.isfinite(a).all() for a in trainer.model.state_dict().values())
+
+
+def test_batch_of_unequal_sizes(tmp_path: Path) -> None:
+    sizes = [(20, 31), (33, 9), (1, 1), (12, 40)]
+    labels = [np.indices(size).sum(axis=0).astype(np.uint8) % 2 for size in sizes]
+    root = write_folder(tmp_path / "own", labels)
+    trainer = run(root, tmp_path / "run", val_split="train", batch_size=3)
+    rows = trainer.journal.read()
+    assert all(math.isfinite(row.get("loss", 0)) for row in rows)
+    hist = evaluate(trainer.model, trainer.train_set)
+    assert hist.sum() == sum(h * w for h, w in sizes)
+
+
+def test_loss_that_is_not_finite(data: Path, tmp_path: Path) -> None:
+    trainer = start(tiny(data, save_every=1), tmp_path / "run", talk=False)
+    take = trainer.step
+
+    def step(group: Any) -> None:
+        if trainer.at.iteration == 2:
+            trainer.model.fc7.bias.data[3] = np.inf
+        take(group)
+
+    trainer.step = step  # type: ignore[method-assign]
+    with np.errstate(all="ignore"), pytest.raises(TrainingFailed) as error:
+        trainer.train()
+    ids = list(trainer.loader.epoch(0))[2].ids
+    assert "the loss is nan at iteration 2" in str(error.value)
+    assert f"images {ids[0]}, {ids[1]}; learning rate 0.0154" in str(error.value)
+    saved = checkpoint.load(tmp_path / "run" / "last.npz")
+    assert saved.meta["position"]["iteration"] == 2
+    assert all(np.isfinite(a).all() for a in saved.model.values())
+
+
+def test_weights_that_are_not_finite_are_not_saved(data: Path, tmp_path: Path) -> None:
+    trainer = start(tiny(data), tmp_path / "run", talk=False)
+    trainer.save("last.npz")
+    before = (tmp_path / "run" / "last.npz").read_bytes()
+    trainer.model.conv2_1.weight.data[0, 1, 2, 0] = np.nan
+    with pytest.raises(TrainingFailed, match=r"weights conv2_1.weight .* iteration 0"):
+        trainer.save("last.npz")
+    assert (tmp_path / "run" / "last.npz").read_bytes() == before
+
+
+def test_folder_with_a_run_is_left_alone(trained: Trainer, data: Path) -> None:
+    with pytest.raises(ValueError, match=r"holds a run already: --resume"):
+        start(tiny(data), trained.folder)
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"class_weights": (1.0, 2.0)}, "has 2 numbers; .* has 6"),
+        ({"val_split": "test"}, "no list .*test.txt"),
+        ({"init_from": "nowhere.npz"}, "no checkpoint nowhere.npz"),
+        ({"weights": "nowhere.npz"}, "nowhere.npz"),
+    ],
+)
+def test_misuse_is_found_before_anything_is_written(
+    data: Path, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises((ValueError, FileNotFoundError), match=said):
+        start(tiny(data, **changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_sizes_are_compared_before_training(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "own", [np.zeros((20, 31), np.uint8)] * 2)
+    Image.fromarray(np.zeros((31, 20), np.uint8)).save(root / "labels" / "01.png")
+    with pytest.raises(ValueError, match=r"01.png is 31x20 .* is 20x31") as error:
+        start(tiny(root, val_split="none"), tmp_path / "run")
+    assert "they must be equal" in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+# ------------------------------------------------------------------------ warm starts
+
+
+def test_finer_net_begins_with_the_coarser_ones_prediction(
+    data: Path, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    coarse = run(data, tmp_path / "32s", net="fcn32s", iterations=6)
+    recipe = tiny(data, net="fcn16s", init_from=str(tmp_path / "32s" / "last.npz"))
+    fine = start(recipe, tmp_path / "16s")
+    x = Tensor(rng.normal(0, 50, (2, 3, 37, 50)).astype(np.float32))
+    with no_grad():
+        ours, theirs = fine.model.eval()(x).data, coarse.model.eval()(x).data
+    assert np.abs(theirs).max() > 0.01
+    # bilinear by 2 and then by 16 is nearly, not exactly, bilinear by 32
+    inner = np.s_[:, :, 16:-16, 16:-16]
+    assert np.corrcoef(ours[inner].ravel(), theirs[inner].ravel())[0, 1] > 0.99
+
+
+def test_start_from_another_trunk_is_refused(data: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "32s", net="fcn32s", iterations=1)
+    recipe = tiny(
+        data, net="fcn16s", width=(4, 6, 10, 8, 8), init_from=str(tmp_path / "32s")
+    )
+    with pytest.raises(ValueError, match=r"another model: \d+ of .* conv3_1.weight"):
+        start(recipe, tmp_path / "16s")
