@@ -1,0 +1,115 @@
+"""One contender of a benchmark, in a process of its own, so that its memory is its own.
+
+Reads a JSON request a line from standard input, answers with a JSON line:
+`{"do": "forward"}` or `{"do": "step"}` → `{"seconds": 1.2, "peak_bytes": 3100000000}`.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minifcn import Tensor, models, nn, no_grad, ops, optim
+
+RATE, MOMENTUM, DECAY = 1e-14, 0.99, 5e-4  # the authors' FCN-8s
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    settings = json.loads(sys.stdin.readline())
+    contender = CONTENDERS[settings["contender"]](settings)
+    answer({"ready": True})
+    for line in sys.stdin:
+        work = contender[json.loads(line)["do"]]
+        start = time.perf_counter()
+        result = work()
+        seconds = time.perf_counter() - start
+        answer({"seconds": seconds, "peak_bytes": peak_bytes(), "result": result})
+
+
+def answer(message: dict[str, Any]) -> None:
+    """Write one line."""
+    print(json.dumps(message), flush=True)
+
+
+def peak_bytes() -> int:
+    """Return the most memory this process has held so far (resident)."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _problem(settings: dict[str, Any]) -> tuple[models.FCN, np.ndarray, np.ndarray]:
+    """Return network, input and labels, the same for every contender."""
+    nn.seed(settings["seed"])
+    net = models.create(settings["net"])
+    rng = np.random.default_rng(settings["seed"])
+    for name, parameter in net.named_parameters():
+        if name.startswith("score") and parameter.ndim == 4:  # zero scores show nothing
+            parameter.data[...] = rng.normal(0, 0.01, parameter.shape)
+    H, W = settings["size"]
+    x = rng.uniform(-120, 130, (1, 3, H, W)).astype(np.float32)
+    return net, x, rng.integers(0, settings["net"]["n_classes"], (1, H, W))
+
+
+def _minifcn(settings: dict[str, Any]) -> dict[str, Callable[[], Any]]:
+    net, x, target = _problem(settings)
+    descent = optim.SGD(net.named_parameters(), RATE, MOMENTUM, DECAY)
+
+    def forward() -> float:
+        net.eval()
+        with no_grad():
+            return float(np.abs(net(Tensor(x)).data).sum())
+
+    def step() -> float:
+        net.train()
+        loss = ops.cross_entropy(net(Tensor(x)), target, reduction="sum")
+        loss.backward()
+        descent.step()
+        descent.zero_grad()
+        return loss.item()
+
+    return {"forward": forward, "step": step}
+
+
+def _torch(settings: dict[str, Any], channels_last: bool) -> dict[str, Any]:
+    import torch
+    import torch.nn.functional as F
+
+    from .twin import Twin
+
+    net, x, target = _problem(settings)
+    twin = Twin(net, channels_last)
+    for parameter in net.parameters():
+        parameter.data = np.empty(0, np.float32)  # the twin has copies
+    learned = [w for w in twin.weights.values() if w.requires_grad]
+    descent = torch.optim.SGD(learned, RATE, MOMENTUM, weight_decay=DECAY)
+    image, labels = torch.from_numpy(x), torch.from_numpy(target)
+
+    def forward() -> float:
+        with torch.no_grad():
+            return float(twin(image, training=False).abs().sum())
+
+    def step() -> float:
+        descent.zero_grad()
+        loss = F.cross_entropy(twin(image), labels, reduction="sum")
+        loss.backward()
+        descent.step()
+        return loss.item()
+
+    return {"forward": forward, "step": step}
+
+
+CONTENDERS: dict[str, Callable[[dict[str, Any]], dict[str, Callable[[], Any]]]] = {
+    "minifcn": _minifcn,
+    "torch": lambda settings: _torch(settings, channels_last=False),
+    "torch channels_last": lambda settings: _torch(settings, channels_last=True),
+}
+
+if __name__ == "__main__":
+    main()
