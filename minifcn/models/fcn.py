@@ -49,7 +49,13 @@ class FCN(nn.Module):
         skip_scales: dict[str, float] | None = None,
         dropout: float = 0.5,
         learned_upsampling: bool = False,
+        initialiser: str = "he",
     ):
+        if initialiser not in nn.INITIALISERS:
+            raise ValueError(
+                f"initialiser is {initialiser!r}; it must be one of "
+                f"{', '.join(nn.INITIALISERS)}"
+            )
         if n_classes < 1:
             raise ValueError(f"n_classes is {n_classes}; it must be 1 or more")
         self.table, self.streams = table, tuple(streams)
@@ -57,10 +63,10 @@ class FCN(nn.Module):
         self.config: dict[str, Any] = {}
         self.drop = nn.Dropout(dropout)
         self.crops: dict[str, int] = {}
-        widths = self._build_trunk()
+        widths = self._build_trunk(nn.INITIALISERS[initialiser])
         self._build_head(widths, n_classes, learned_upsampling)
 
-    def _build_trunk(self) -> dict[str, int]:
+    def _build_trunk(self, initialiser: Any) -> dict[str, int]:
         """Make the convolutions; return the number of channels after each layer."""
         channels, widths = 3, {}
         self.maps = {"data": CoordMap.identity()}
@@ -69,7 +75,12 @@ class FCN(nn.Module):
             if isinstance(layer, ConvLayer):
                 shape = layer.geometry
                 conv = nn.Conv2d(
-                    channels, layer.channels, shape.kernel, shape.stride, shape.padding
+                    channels,
+                    layer.channels,
+                    shape.kernel,
+                    shape.stride,
+                    shape.padding,  # type: ignore[arg-type]
+                    initialiser=initialiser,
                 )
                 setattr(self, layer.name, conv)
                 channels = layer.channels
@@ -158,9 +169,11 @@ class Settings:
         geometry: "caffe" (the authors', to the pixel: conv1_1 padded by 100) or "same"
             (padded by 1, fc6 by 3: nothing is wasted on borders).
         fc_channels: outputs of fc6 and fc7, one number or two; 4096 · width if None.
+        fc_kernel: size of fc6's kernel, odd.
         dropout: probability of dropout after fc6 and fc7.
         learned_upsampling: let training change the bilinear enlargements.
         skip_scales: factors of pools before they are scored, {"pool4": 0.01}.
+        initialiser: of the trunk, "he" or "xavier"; score layers begin at zero.
     """
 
     n_classes: int = 21
@@ -171,16 +184,25 @@ class Settings:
     dropout: float = 0.5
     learned_upsampling: bool = False
     skip_scales: dict[str, float] | None = None
+    fc_kernel: int = 7
+    initialiser: str = "he"
 
     def build(self, name: str, streams: str) -> FCN:
         """Build the network, which remembers the settings in its `config`."""
         net = FCN(
-            vgg(self.trunk, self.width, self.geometry, self.fc_channels),
+            vgg(
+                self.trunk,
+                self.width,
+                self.geometry,
+                self.fc_channels,
+                self.fc_kernel,
+            ),
             self.n_classes,
             STREAMS[streams],
             self.skip_scales,
             self.dropout,
             self.learned_upsampling,
+            self.initialiser,
         )
         net.config = {"name": name, **json.loads(json.dumps(asdict(self)))}
         return net

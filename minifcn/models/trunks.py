@@ -37,7 +37,7 @@ FC_CHANNELS = 4096
 
 # conv1_1 is padded by 100 so that fc6, which is not padded, finds a 7 × 7 window in any
 # image; "same" pads both just enough to keep the size, and wastes nothing on borders.
-PADDINGS = {"caffe": {"conv1_1": 100, "fc6": 0}, "same": {"conv1_1": 1, "fc6": 3}}
+FIRST_PADDING = {"caffe": 100, "same": 1}
 
 
 def vgg(
@@ -45,6 +45,7 @@ def vgg(
     width: float | Sequence[int] = 1.0,
     geometry: str = "caffe",
     fc_channels: int | Sequence[int] | None = None,
+    fc_kernel: int = 7,
 ) -> Table:
     """Return VGG as a table: five blocks of 3 × 3 convolutions, pools, fc6 and fc7.
 
@@ -53,6 +54,7 @@ def vgg(
         width: a factor for the five widths 64, 128, 256, 512, 512, or five widths.
         geometry: "caffe" (conv1_1 padded by 100, fc6 by 0) or "same" (by 1 and 3).
         fc_channels: outputs of fc6 and fc7, one number or two; 4096 · width if left out.
+        fc_kernel: size of fc6's kernel; odd.
 
     Raises:
         ValueError: an argument that is none of these.
@@ -61,18 +63,20 @@ def vgg(
     """
     if layout not in LAYOUTS:
         raise ValueError(f"trunk is {layout!r}; it must be one of {sorted(LAYOUTS)}")
-    if geometry not in PADDINGS:
+    if geometry not in FIRST_PADDING:
         raise ValueError(f"geometry is {geometry!r}; it must be 'caffe' or 'same'")
-    padding = PADDINGS[geometry]
+    if fc_kernel < 1 or fc_kernel % 2 == 0:
+        raise ValueError(f"fc_kernel is {fc_kernel}; it must be odd, 1 or more")
     table: Table = []
     for block, count in enumerate(LAYOUTS[layout]):
         for number in range(count):
             name = f"conv{block + 1}_{number + 1}"
-            conv = Conv(3, padding=padding.get(name, 1))
+            conv = Conv(3, padding=1 if table else FIRST_PADDING[geometry])
             table.append(ConvLayer(name, _widths(width)[block], conv))
         table.append(PoolLayer(f"pool{block + 1}", Pool(2, 2, ceil=True)))
     fc6, fc7 = _fc_channels(fc_channels, width)
-    table.append(ConvLayer("fc6", fc6, Conv(7, padding=padding["fc6"]), dropout=True))
+    around = fc_kernel // 2 if geometry == "same" else 0
+    table.append(ConvLayer("fc6", fc6, Conv(fc_kernel, padding=around), dropout=True))
     table.append(ConvLayer("fc7", fc7, Conv(1), dropout=True))
     return table
 

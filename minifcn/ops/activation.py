@@ -18,7 +18,7 @@ def seed(number: int) -> None:
 
 def random_state() -> dict[str, Any]:
     """Return the state of dropout's random numbers, as plain JSON."""
-    return _generator.bit_generator.state
+    return dict(_generator.bit_generator.state)
 
 
 def set_random_state(state: dict[str, Any]) -> None:

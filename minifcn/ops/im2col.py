@@ -32,7 +32,7 @@ def overlap(n_out: int, n_in: int, start: int, step: int = 1) -> tuple[slice, sl
 
 
 def read_grid(
-    x: Array, out: Array, start: tuple[int, int], step: tuple[int, int] = (1, 1), fill=0
+    x: Array, out: Array, start: tuple[int, int], step: tuple[int, int] = (1, 1), fill: float = 0
 ) -> None:
     """out[…, r, q] = x[…, top + SH·r, left + SW·q], `fill` where that is outside of x."""
     rows, from_rows = overlap(out.shape[-2], x.shape[-2], start[0], step[0])

@@ -12,6 +12,7 @@ from typing import Any
 
 from minifcn import optim
 from minifcn.data.loader import ORDERS
+from minifcn.nn import INITIALISERS
 
 NETS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s_at_once")
 TRUNKS = ("vgg16", "vgg19")
@@ -49,12 +50,17 @@ class Recipe:
         "same", "borders: 'caffe' pads by 100 as the paper does", choices=GEOMETRIES
     )
     fc_channels: int | tuple[int, int] = setting(256, "channels of fc6 and fc7")
+    fc_kernel: int = setting(7, "size of fc6's kernel, odd")
+    initialiser: str = setting(
+        "he", "how new weights are drawn", choices=tuple(INITIALISERS)
+    )
     dropout: float = setting(0.5, "share of fc6 and fc7 dropped while training")
     skip_scales: tuple[float, float] | None = setting(
         None, "factors of pool4 and pool3 before they are scored"
     )
     weights: str | None = setting(None, "file of pretrained weights for the trunk")
     trunk_lr: float = setting(1.0, "what was pretrained learns so many times as fast")
+    freeze: str = setting("", "layers that stay as they are, e.g. conv1_,conv2_1")
     init_from: str | None = setting(None, "checkpoint of a coarser net to start from")
 
     epochs: int = setting(30, "how often every image is seen")
@@ -192,7 +198,7 @@ def _all_whole(value: Any, count: int) -> bool:
 
 _RULES: list[tuple[str, str, Callable[[Any], bool]]] = [
     (
-        "epochs batch_size iter_size step_every validate_every",
+        "epochs batch_size iter_size step_every validate_every fc_kernel",
         "a whole number of at least 1",
         lambda v: _is_whole(v) and v >= 1,
     ),

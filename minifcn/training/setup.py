@@ -160,6 +160,8 @@ def build_model(recipe: Recipe, n_classes: int) -> models.FCN:
         "geometry": recipe.geometry,
         "fc_channels": recipe.fc_channels,
         "dropout": recipe.dropout,
+        "fc_kernel": recipe.fc_kernel,
+        "initialiser": recipe.initialiser,
     }
     if recipe.skip_scales is not None:
         settings["skip_scales"] = dict(zip(("pool4", "pool3"), recipe.skip_scales))
@@ -170,7 +172,23 @@ def build_model(recipe: Recipe, n_classes: int) -> models.FCN:
         start_trunk(model, recipe.weights, recipe.trunk_lr)
     else:
         fit_first_layer(model)
+    freeze(model, recipe.freeze)
     return model
+
+
+def freeze(model: models.FCN, beginnings: str) -> None:
+    """Leave the layers whose names begin so, `conv1_,conv2_1`, as they are.
+
+    Raises:
+        ValueError: no layer's name begins so.
+    """
+    parameters = dict(model.named_parameters())
+    for beginning in filter(None, beginnings.split(",")):
+        chosen = [p for name, p in parameters.items() if name.startswith(beginning)]
+        if not chosen:
+            raise ValueError(f"freeze is {beginning!r}; no layer's name begins so")
+        for parameter in chosen:
+            parameter.freeze()
 
 
 def fit_first_layer(model: models.FCN) -> None:
