@@ -1,9 +1,10 @@
-"""``minifcn bench``: how fast the nets are, and how fast PyTorch is beside them."""
+"""``minifcn bench``: how fast the full FCN-8s is, and PyTorch's beside it."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
+from minifcn import bench
 from minifcn.cli.common import add_json, add_seed, example, print_json
 
 
@@ -21,14 +22,10 @@ def add_options(parser: ArgumentParser) -> None:
         help="of the image (375 500)",
     )
     parser.add_argument(
-        "--repeats", type=int, default=3, metavar="N", help="counted runs of each (3)"
+        "--repeats", type=int, default=3, metavar="N", help="counted runs (3)"
     )
     parser.add_argument(
-        "--width",
-        type=float,
-        default=1.0,
-        metavar="X",
-        help="times VGG-16's channels (1)",
+        "--width", type=float, default=1.0, metavar="X", help="multiple of VGG's (1)"
     )
     add_seed(parser)
     add_json(parser)
@@ -38,9 +35,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Measure; print the figures."""
-    from minifcn import bench
-
-    size = args.size[0], args.size[1]
+    size = (args.size[0], args.size[1])
     figures = bench.measure(args.against, size, args.repeats, args.width, args.seed)
     if args.json:
         print_json(figures)

@@ -13,7 +13,7 @@ from minifcn.training import checkpoint
 from minifcn.training.stop import StopRequest
 from tests.training.runs import TINY, run, same_arrays
 
-STEPS = 120
+STEPS = 40
 
 
 def test_first_signal_asks_and_second_interrupts() -> None:
@@ -51,11 +51,8 @@ def wait_for_rows(log: Path, rows: int) -> None:
     pytest.fail(f"{log} did not get {rows} rows within a minute")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_saves_and_the_printed_command_goes_on(
-    data: Path, tmp_path: Path, number: signal.Signals
-) -> None:
-    folder = tmp_path / "a run"  # the space must be quoted
+def interrupt(data: Path, folder: Path, number: signal.Signals) -> str:
+    """Start a run, stop it by a signal after a few steps; return what it says."""
     process = begin(data, "--out", folder, *options())
     wait_for_rows(folder / "log.csv", 6)
     process.send_signal(number)
@@ -63,7 +60,19 @@ def test_signal_saves_and_the_printed_command_goes_on(
     assert process.returncode == 1, said
     assert "Traceback" not in said
     assert checkpoint.load(folder / "last.npz").meta["position"]["iteration"] < STEPS
+    return said
 
+
+def test_sigterm_saves(data: Path, tmp_path: Path) -> None:
+    said = interrupt(data, tmp_path / "run", signal.SIGTERM)
+    assert "finishing this step" in said
+
+
+def test_ctrl_c_saves_and_the_printed_command_goes_on(
+    data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "a run"  # the space must be quoted
+    said = interrupt(data, folder, signal.SIGINT)
     command = next(line for line in said.splitlines() if "--resume" in line)
     again = subprocess.run(shlex.split(command), capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
