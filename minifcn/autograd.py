@@ -11,7 +11,7 @@ import heapq
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -148,7 +148,7 @@ class Tensor:
         return Reshape(shape)(self)
 
 
-Operand = Union[Tensor, Array, float]
+Operand = Tensor | Array | float
 
 
 class Function:
@@ -156,8 +156,8 @@ class Function:
 
     A subclass keeps on `self` what its backward needs. `backward(gy)` returns one
     gradient per input (alone, or in a tuple); where `self.wants[i]` is False the i-th
-    may be None. `output_is_shared` says that the output's array is kept for backward, or
-    is also somebody else's, so that nothing may be written over it.
+    may be None. `output_is_shared` says that the output's array is kept for backward,
+    or is also somebody else's, so that nothing may be written over it.
     """
 
     output_is_shared = False
@@ -183,15 +183,17 @@ class Function:
         """Compute the inputs' gradients from the output's."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
-    def gradients(self, gy: Array) -> list[tuple[Union["Function", Tensor], Array]]:
+    def gradients(self, gy: Array) -> list[tuple["Function | Tensor", Array]]:
         """Run backward once; return (source, gradient) pairs and free what was kept."""
         if not hasattr(self, "sources"):
             raise RuntimeError(
-                "backward() came here a second time, but the first freed what it needs: "
-                "run the forward pass again, or add up the losses before one backward()"
+                "backward() came here a second time, but the first freed what it "
+                "needs: run the forward pass again, or add up the losses before one "
+                "backward()"
             )
         result = self.backward(gy)
         result = result if isinstance(result, tuple) else (result,)
+        self._check(result)
         pairs = [
             (source, gradient)
             for source, gradient, wanted in zip(
@@ -199,18 +201,39 @@ class Function:
             )
             if wanted
         ]
+        time = self.time
         self.__dict__.clear()
+        self.time = time  # its place on the tape, should another walk come by
         return pairs
+
+    def _check(self, result: tuple[Any, ...]) -> None:
+        name = f"{type(self).__name__}.backward"
+        if len(result) != len(self.wants):
+            raise ValueError(
+                f"{name} returned {len(result)} gradients for {len(self.wants)} inputs"
+            )
+        for i, (source, gradient) in enumerate(zip(self.sources, result, strict=True)):
+            if not self.wants[i]:
+                continue
+            if gradient is None:
+                raise ValueError(f"{name} returned None for input {i}, which wants one")
+            if isinstance(source, Tensor) and gradient.shape != source.shape:
+                raise ValueError(
+                    f"{name} returned a gradient of shape {gradient.shape} for input "
+                    f"{i}, whose shape is {source.shape}"
+                )
 
 
 def _as_tensors(operands: tuple[Operand, ...]) -> list[Tensor]:
-    dtype = next((t.dtype for t in operands if isinstance(t, Tensor)), None)
+    types = (t.dtype for t in operands if isinstance(t, Tensor))
+    dtype = next((dtype for dtype in types if dtype.kind == "f"), None)
     return [t if isinstance(t, Tensor) else _constant(t, dtype) for t in operands]
 
 
 def _constant(value: Any, dtype: Any) -> Tensor:
-    # A bare Python number takes the tensor's type: float32 stays float32.
-    return Tensor(np.asarray(value, dtype) if isinstance(value, float | int) else value)
+    # A bare number takes the tensor's type: float32 stays float32.
+    is_number = isinstance(value, float | int | np.number)
+    return Tensor(np.asarray(value, dtype) if is_number else value)
 
 
 def _first_gradient(tensor: Tensor, gradient: Any) -> Array:
@@ -218,8 +241,8 @@ def _first_gradient(tensor: Tensor, gradient: Any) -> Array:
     if gradient is None:
         if tensor.size != 1:
             raise ValueError(
-                f"backward() of a tensor of shape {tensor.shape} needs a gradient of that "
-                "shape; only a single element needs none"
+                f"backward() of a tensor of shape {tensor.shape} needs a gradient of "
+                "that shape; only a single element needs none"
             )
         return xp.ones_like(tensor.data)
     gradient = gradient.data if isinstance(gradient, Tensor) else xp.asarray(gradient)
@@ -252,7 +275,7 @@ def _walk(start: Function | Tensor, gradient: Array) -> None:
 
 def _add_to_leaf(leaf: Tensor, gradient: Array, shared: bool) -> None:
     if leaf.grad is None:
-        leaf.grad = gradient.copy() if shared else gradient
+        leaf.grad = gradient.astype(leaf.dtype, order="C", copy=shared)
     else:
         leaf.grad += gradient
 
