@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import pairwise
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ _local = threading.local()
 
 
 def array_module(*arrays: Array) -> ModuleType:
-    """Return the library that owns the arrays: `cupy` if any is CuPy's, else `numpy`."""
+    """Return the library of the arrays: `cupy` if any is CuPy's, else `numpy`."""
     if any(type(array).__module__.partition(".")[0] == "cupy" for array in arrays):
         return cupy()
     return np
@@ -60,7 +61,7 @@ def device_of(array: Array) -> str:
 
 
 def to_device(array: Array, device: str) -> Array:
-    """Return the array on `device` (`"cpu"` or `"cuda"`); no copy where it is already."""
+    """Return the array on `device`, `"cpu"` or `"cuda"`; no copy if it is there."""
     if device == "cpu":
         return to_numpy(array)
     if device == "cuda":
@@ -164,4 +165,4 @@ def blocks(length: int, size: int) -> list[slice]:
     """Cut `range(length)` into consecutive slices of at most `size`, nearly equal."""
     count = max(1, -(-length // max(1, size)))
     edges = [length * i // count for i in range(count + 1)]
-    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [slice(a, b) for a, b in pairwise(edges)]

@@ -1,7 +1,7 @@
 """Modules and parameters: networks as trees of layers.
 
-A Module finds its own parameters and children among its attributes, so that a network is
-written as plain assignments. Names are the attributes' paths: `conv1_1.weight`.
+A Module finds its own parameters and children among its attributes, so that a network
+is written as plain assignments. Names are the attributes' paths: `conv1_1.weight`.
 """
 
 import math
@@ -96,7 +96,7 @@ class Module:
             parameter.grad = None
 
     def to(self, device: str | None = None, dtype: Any = None) -> "Module":
-        """Move the parameters to a device ("cpu", "cuda"), or change their number type."""
+        """Move the parameters to a device, "cpu" or "cuda", or change their dtype."""
         for parameter in self.parameters():
             array = parameter.data if dtype is None else parameter.data.astype(dtype)
             parameter.data = array if device is None else to_device(array, device)
@@ -124,8 +124,8 @@ class Module:
         for name, parameter in own.items():
             if np.shape(state[name]) != parameter.shape:
                 raise ValueError(
-                    f"{name} has shape {np.shape(state[name])} in the state; this network's "
-                    f"is {parameter.shape}"
+                    f"{name} has shape {np.shape(state[name])} in the state; this "
+                    f"network's is {parameter.shape}"
                 )
         for name, parameter in own.items():
             parameter.data[...] = to_device(state[name], device_of(parameter.data))
@@ -161,7 +161,7 @@ INITIALISERS = {"he": he_normal, "xavier": xavier_normal}
 
 
 def bilinear(shape: tuple[int, ...]) -> np.ndarray:
-    """Put the bilinear kernel on the channel diagonal of (C, C, KH, KW), zeros elsewhere.
+    """Put the bilinear kernel on the channel diagonal of (C, C, KH, KW), else zeros.
 
     A transposed convolution by it enlarges each channel by itself.
 

@@ -45,8 +45,8 @@ class SGD:
             raise ValueError("params is empty; SGD needs at least one parameter")
         if not lr >= 0 or not weight_decay >= 0 or not 0 <= momentum < 1:
             raise ValueError(
-                f"lr is {lr}, momentum {momentum} and weight_decay {weight_decay}; they "
-                "must be ≥ 0, in [0, 1) and ≥ 0"
+                f"lr is {lr}, momentum {momentum} and weight_decay {weight_decay}; "
+                "they must be ≥ 0, in [0, 1) and ≥ 0"
             )
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
         self.velocity: dict[str, Array] = {}
@@ -98,7 +98,8 @@ class SGD:
         for name, velocity in state.items():
             if name not in self.params or self.params[name].shape != np.shape(velocity):
                 raise ValueError(
-                    f"velocity {name} of shape {np.shape(velocity)} belongs to no parameter"
+                    f"velocity {name} of shape {np.shape(velocity)} belongs to no "
+                    "parameter"
                 )
         self.velocity = {
             name: to_device(np.array(velocity), device_of(self.params[name].data))
@@ -134,7 +135,7 @@ def poly(lr: float, total: int, power: float = 0.9) -> Schedule:
 
 
 def warm_up(schedule: Schedule, iterations: int) -> Schedule:
-    """Let `schedule` begin with a rate that grows linearly over its first iterations."""
+    """Let `schedule` begin with a rate that grows linearly at first."""
 
     def warmed(iteration: int) -> float:
         return schedule(iteration) * min(1.0, (iteration + 1) / max(1, iterations))

@@ -77,8 +77,8 @@ def measure(
         seed: of weights, image and labels.
 
     Returns:
-        {"machine": …, "size": …, "minifcn": {work: {"seconds", "peak_bytes"}}, "torch": …,
-        "ratio": {work: {"time", "memory"}}}.
+        {"machine": …, "size": …, "minifcn": {work: {"seconds", "peak_bytes"}},
+        "torch": …, "ratio": {work: {"time", "memory"}}}.
 
     Raises:
         ValueError: PyTorch is asked for and not installed; a size or count below 1.

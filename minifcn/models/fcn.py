@@ -4,7 +4,9 @@
 
 Every layer carries a coordinate map (see `geometry`), and each crop is worked out from
 the maps of the two layers that it brings together: with Caffe's padding 19 for FCN-32s,
-5 and 27 for 16s, 5, 9 and 31 for 8s. Source: Long, Shelhamer and Darrell 2015, section 4.
+5 and 27 for 16s, 5, 9 and 31 for 8s.
+
+Source: Long, Shelhamer and Darrell 2015, section 4.
 """
 
 import json
@@ -28,8 +30,8 @@ STREAMS: dict[str, tuple[tuple[str, int, str | None], ...]] = {
     ),
 }
 
-# The constants by which FCN-8s at once scales the pools, so that all three streams learn
-# at a like pace from the start (the staged networks: 1).
+# The constants by which FCN-8s at once scales the pools, so that all three streams
+# learn at a like pace from the start (the staged networks: 1).
 AT_ONCE = {"pool4": 0.01, "pool3": 0.0001}
 
 
@@ -107,7 +109,7 @@ class FCN(nn.Module):
     def _align(
         self, up: str, up_map: CoordMap, skip: str, skip_map: CoordMap
     ) -> CoordMap:
-        """Note which of the two starts earlier, to be cropped; return the other's map."""
+        """Note which of the two is to be cropped; return the other's map."""
         if skip_map.shift >= up_map.shift:
             self.crops[skip] = crop_offset(skip_map, up_map)
             return up_map
@@ -115,7 +117,7 @@ class FCN(nn.Module):
         return skip_map
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Images (N, 3, H, W), as `data.to_input` makes them → scores (N, n_classes, H, W).
+        """Images (N, 3, H, W), as of `data.to_input` → scores (N, n_classes, H, W).
 
         Raises:
             ValueError: the input has not this shape.
@@ -133,7 +135,7 @@ class FCN(nn.Module):
         return ops.crop(y, self.crops[self.streams[-1][0]], size)
 
     def _run_trunk(self, x: Tensor) -> dict[str, Tensor]:
-        """Run the table; return the output of the last layer and of the skips' pools."""
+        """Run the table; return the outputs of the last layer and the skips' pools."""
         wanted = {pool for _, _, pool in self.streams}
         kept = {}
         for layer in self.table:
@@ -149,7 +151,7 @@ class FCN(nn.Module):
         return kept
 
     def _fuse(self, up: str, y: Tensor, pool: str, skip: Tensor) -> Tensor:
-        """Score the pool and add it to the enlarged scores, after the crop of one of them."""
+        """Score the pool, crop it or the enlarged scores, and add the two."""
         if pool in self.skip_scales:
             skip = ops.scale(skip, self.skip_scales[pool])
         score = getattr(self, f"score_{pool}")(skip)
@@ -239,7 +241,7 @@ def fcn8s(
 def fcn8s_at_once(
     n_classes: int = 21, trunk: str = "vgg16", width: Any = 1.0, **options: Any
 ) -> FCN:
-    """Build FCN-8s to be trained in one go: the pools are scaled before they are scored.
+    """Build FCN-8s to be trained in one go: pools are scaled before they are scored.
 
     `skip_scales` are the authors' 0.01 and 0.0001 if left out; they were made for the
     feature norms of the full VGG-16. The rest as in `fcn32s`.

@@ -11,7 +11,7 @@ from ..nn import Module
 
 @dataclass(frozen=True)
 class Transplant:
-    """What a warm start did: names of arrays copied, left as they were, and not used."""
+    """What a warm start did: names of arrays copied, left as they were, not used."""
 
     copied: list[str]
     left: list[str]
@@ -27,8 +27,9 @@ class Transplant:
 def warm_start(model: Module, state: dict[str, Any]) -> Transplant:
     """Copy every array whose name the network has; leave the others as initialised.
 
-    So FCN-16s begins as FCN-32s and 8s as 16s: their new score layers stay zero, and add
-    nothing at first. Enlargements are not copied: a coarser network's do not belong here.
+    So FCN-16s begins as FCN-32s and 8s as 16s: their new score layers stay zero, and
+    add nothing at first. Enlargements are not copied: a coarser network's do not belong
+    here.
 
     Raises:
         ValueError: a name agrees and its shape does not, or no name agrees; nothing is
@@ -43,7 +44,8 @@ def warm_start(model: Module, state: dict[str, Any]) -> Transplant:
     if not shared:
         raise ValueError(
             "no name of the given arrays is one of the network's: they begin with "
-            f"{', '.join(list(state)[:3])}, the network's with {', '.join(list(own)[:3])}"
+            f"{', '.join(list(state)[:3])}, the network's with "
+            f"{', '.join(list(own)[:3])}"
         )
     for name in shared:
         if np.shape(state[name]) != own[name].shape:
@@ -58,10 +60,10 @@ def warm_start(model: Module, state: dict[str, Any]) -> Transplant:
 
 
 def fully_connected_to_convolution(weight: Array, channels: int, kernel: int) -> Array:
-    """Turn a fully-connected layer's matrix into the convolution that computes the same.
+    """Turn a fully-connected layer's matrix into a convolution that does the same.
 
-    A layer over a map of `channels` × kernel × kernel, flattened channel by channel, is a
-    convolution whose kernel covers the whole map: (O, C·K·K) → (O, C, K, K).
+    A layer over a map of `channels` × kernel × kernel, flattened channel by channel, is
+    a convolution whose kernel covers the whole map: (O, C·K·K) → (O, C, K, K).
     Source: Long et al. 2015, section 3.1 (fc6: 4096 × 25088 → 4096 × 512 × 7 × 7).
 
     Raises:
@@ -69,8 +71,8 @@ def fully_connected_to_convolution(weight: Array, channels: int, kernel: int) ->
     """
     if np.ndim(weight) != 2 or weight.shape[1] != channels * kernel * kernel:
         raise ValueError(
-            f"weight has shape {np.shape(weight)}; over {channels} channels of {kernel} × "
-            f"{kernel} it must be (O, {channels * kernel * kernel})"
+            f"weight has shape {np.shape(weight)}; over {channels} channels of "
+            f"{kernel} × {kernel} it must be (O, {channels * kernel * kernel})"
         )
     return weight.reshape(len(weight), channels, kernel, kernel)
 
@@ -100,8 +102,8 @@ def classifier_to_fcn(state: dict[str, Any], model: Module) -> dict[str, Any]:
                 raise ValueError(f"{name}: {error}") from None
         if np.shape(array) != own[name]:
             raise ValueError(
-                f"{name} has shape {np.shape(array)} in the classifier and {own[name]} in "
-                "the network"
+                f"{name} has shape {np.shape(array)} in the classifier and {own[name]} "
+                "in the network"
             )
         converted[name] = array
     return converted

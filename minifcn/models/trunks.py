@@ -53,7 +53,7 @@ def vgg(
         layout: "vgg16" or "vgg19".
         width: a factor for the five widths 64, 128, 256, 512, 512, or five widths.
         geometry: "caffe" (conv1_1 padded by 100, fc6 by 0) or "same" (by 1 and 3).
-        fc_channels: outputs of fc6 and fc7, one number or two; 4096 · width if left out.
+        fc_channels: outputs of fc6 and fc7, one number or two; 4096 · width if None.
         fc_kernel: size of fc6's kernel; odd.
 
     Raises:
@@ -88,7 +88,8 @@ def _widths(width: float | Sequence[int]) -> list[int]:
         return [max(1, round(channels * width)) for channels in WIDTHS]
     if len(width) != len(WIDTHS) or not all(channels >= 1 for channels in width):
         raise ValueError(
-            f"width is {width}; it must be a factor, or {len(WIDTHS)} numbers of channels"
+            f"width is {width}; it must be a factor, or {len(WIDTHS)} numbers of "
+            "channels"
         )
     return [int(channels) for channels in width]
 

@@ -1,8 +1,8 @@
 """The operators, flat: `minifcn.ops.conv2d(x, weight, …)`.
 
 Names, arguments and meaning are those of `torch.nn.functional`. Each stands in a module
-of its own, told by its definition (explicit sums) and then fast; the modules build on one
-another in this order: im2col, resampling, convolution (bands, windows), pooling,
+of its own, told by its definition (explicit sums) and then fast; the modules build on
+one another in this order: im2col, resampling, convolution (bands, windows), pooling,
 activation, softmax, fusion.
 """
 

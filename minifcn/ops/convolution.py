@@ -75,13 +75,13 @@ def convolve_definition(
 def convolve_transpose_definition(
     x: Array, w: Array, bias: Array | None, geometry: Geometry, size: tuple[int, int]
 ) -> Array:
-    """Say transposed convolution by its definition: every input pixel stamps the kernel.
+    """Say transposed convolution by its definition: each input stamps the kernel.
 
     y[n, o, r·SH + i·DH − top, q·SW + j·DW − left] += x[n, c, r, q] · w[c, o, i, j].
     """
     (SH, SW), (DH, DW), G = geometry.stride, geometry.dilation, geometry.groups
     (top, _), (left, _) = geometry.padding
-    (N, C, H, W), (_, O, KH, KW) = x.shape, w.shape
+    (N, C, _, _), (_, O, KH, KW) = x.shape, w.shape
     y = np.zeros((N, O * G, *size), x.dtype)
     for n, c, r, q in np.ndindex(*x.shape):
         first = c // (C // G) * O
@@ -108,7 +108,7 @@ def convolve(x: Array, w: Array, bias: Array | None, geometry: Geometry) -> Arra
 def convolve_input(
     gy: Array, w: Array, geometry: Geometry, size: tuple[int, int]
 ) -> Array:
-    """Compute the adjoint in x: gy (N, O, OH, OW), w (O, C/G, KH, KW) → (N, C, *size)."""
+    """Compute the adjoint in x: gy (N, O, OH, OW), w (O, C/G, …) → (N, C, *size)."""
     unit = UnitStride(geometry, w.shape[2:], gy.shape[2:])
     w = unit.split_kernel(w)
     C = w.shape[1] * geometry.groups
@@ -122,7 +122,7 @@ def convolve_input(
 def convolve_weight(
     x: Array, gy: Array, geometry: Geometry, kernel: tuple[int, int]
 ) -> Array:
-    """Compute the adjoint in w: x (N, C, H, W), gy (N, O, OH, OW) → (O, C/G, *kernel)."""
+    """Compute the adjoint in w: x (N, C, …), gy (N, O, …) → (O, C/G, *kernel)."""
     unit = UnitStride(geometry, kernel, gy.shape[2:])
     x, O = unit.split_image(x), gy.shape[1]
     gw = array_module(x).empty(
@@ -152,9 +152,10 @@ def _groups(O: int, C: int, groups: int) -> list[tuple[slice, slice]]:
 class UnitStride:
     """Turns a convolution of stride S into one of stride 1 over the interleaved grids.
 
-    Along one axis, tap i = i'·S + a of the kernel reads pixel (r + i')·S + a − P: grid a,
-    position r + i'. So the grids a < min(S, K) become channels, and the kernel, filled up
-    with zeros to a multiple of S, is cut the same way. At stride 1 nothing is done.
+    Along one axis, tap i = i'·S + a of the kernel reads pixel (r + i')·S + a − P: grid
+    a, position r + i'. So the grids a < min(S, K) become channels, and the kernel,
+    filled up with zeros to a multiple of S, is cut the same way. At stride 1 nothing is
+    done.
     """
 
     def __init__(self, geometry: Geometry, kernel: Any, output: Any):
@@ -260,7 +261,7 @@ class ConvTranspose2d(Function):
         return (gx, gw, gy.sum(axis=(0, 2, 3)))[: len(wants)]
 
     def _input_gradient(self, gy: Array, w: Array) -> Array:
-        # Without output_padding the convolution of gy has x's size; with it, perhaps more.
+        # With output_padding the convolution of gy may be larger than x.
         gx = convolve(gy, w, None, self.geometry)
         return gx[:, :, : self.x.shape[2], : self.x.shape[3]]
 
@@ -297,7 +298,7 @@ def conv2d(
         (N, O, OH, OW), OH = ⌊(H + top + bottom − DH·(KH − 1) − 1) / SH⌋ + 1.
 
     Raises:
-        ValueError: shapes that do not fit each other; a kernel larger than the padded x.
+        ValueError: shapes that do not fit; a kernel larger than the padded x.
         TypeError: numbers other than float32 or float64, or both mixed.
     """
     geometry = Geometry.of(stride, padding, dilation, groups)
@@ -325,7 +326,8 @@ def conv_transpose2d(
 ) -> Tensor:
     """Run a convolution backwards ("deconvolution"): the adjoint of `conv2d`.
 
-        y[n, o, r·SH + i·DH − top, q·SW + j·DW − left] += x[n, c, r, q] · weight[c, o, i, j]
+        y[n, o, r·SH + i·DH − top, q·SW + j·DW − left] +=
+            x[n, c, r, q] · weight[c, o, i, j]
 
     With stride f and a bilinear kernel of size 2f it enlarges f times. As
     `torch.nn.functional.conv_transpose2d`. Source: Long et al. 2015, section 3.3.
@@ -340,7 +342,8 @@ def conv_transpose2d(
         groups: as in `conv2d`.
 
     Returns:
-        (N, O, OH, OW), OH = (H − 1)·SH − top − bottom + DH·(KH − 1) + output_padding + 1.
+        (N, O, OH, OW),
+        OH = (H − 1)·SH − top − bottom + DH·(KH − 1) + output_padding + 1.
 
     Raises:
         ValueError, TypeError: as `conv2d`.
@@ -386,7 +389,8 @@ def _check(
         )
     if weight.shape[0] % groups:
         raise ValueError(
-            f"groups is {groups}, which does not divide weight's first axis, {weight.shape[0]}"
+            f"groups is {groups}, which does not divide weight's first axis, "
+            f"{weight.shape[0]}"
         )
     return weight.shape[0], weight.shape[1]
 

@@ -22,7 +22,7 @@ def add(x: Tensor, y: Tensor) -> Tensor:
 
 
 def scale(x: Tensor, factors: Any) -> Tensor:
-    """Return x · factors, a number for all or one for each channel (Caffe's Scale layer).
+    """Return x · factors, one for all or one for each channel (Caffe's Scale layer).
 
     Args:
         x: (N, C, H, W).
@@ -37,7 +37,7 @@ def scale(x: Tensor, factors: Any) -> Tensor:
         return x * factors
     if x.ndim != 4 or factors.shape != (x.shape[1],):
         raise ValueError(
-            f"factors have shape {factors.shape}; for x of shape {x.shape} they must be one "
-            "number or one for each channel"
+            f"factors have shape {factors.shape}; for x of shape {x.shape} they must "
+            "be one number or one for each channel"
         )
     return x * factors.reshape(-1, 1, 1)

@@ -16,7 +16,7 @@ Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
 def overlap(n_out: int, n_in: int, start: int, step: int = 1) -> tuple[slice, slice]:
-    """Return the outputs q in range(n_out) with start + step·q in range(n_in), and those.
+    """Return the q in range(n_out) with start + step·q in range(n_in), and the latter.
 
     Both as slices of equal length: `out[q] = x[start + step·q]` reads
     `out[first] = x[second]`, and all other outputs lie outside of x.
@@ -32,9 +32,13 @@ def overlap(n_out: int, n_in: int, start: int, step: int = 1) -> tuple[slice, sl
 
 
 def read_grid(
-    x: Array, out: Array, start: tuple[int, int], step: tuple[int, int] = (1, 1), fill: float = 0
+    x: Array,
+    out: Array,
+    start: tuple[int, int],
+    step: tuple[int, int] = (1, 1),
+    fill: float = 0,
 ) -> None:
-    """out[…, r, q] = x[…, top + SH·r, left + SW·q], `fill` where that is outside of x."""
+    """out[…, r, q] = x[…, top + SH·r, left + SW·q], `fill` outside of x."""
     rows, from_rows = overlap(out.shape[-2], x.shape[-2], start[0], step[0])
     cols, from_cols = overlap(out.shape[-1], x.shape[-1], start[1], step[1])
     out[..., : rows.start, :] = fill
@@ -47,7 +51,7 @@ def read_grid(
 def add_grid(
     x: Array, out: Array, start: tuple[int, int], step: tuple[int, int] = (1, 1)
 ) -> None:
-    """x[…, top + SH·r, left + SW·q] += out[…, r, q] where inside: read_grid's adjoint."""
+    """x[…, top + SH·r, left + SW·q] += out[…, r, q]: read_grid's adjoint."""
     rows, from_rows = overlap(out.shape[-2], x.shape[-2], start[0], step[0])
     cols, from_cols = overlap(out.shape[-1], x.shape[-1], start[1], step[1])
     x[..., from_rows, from_cols] += out[..., rows, cols]
@@ -174,9 +178,9 @@ def _col2im(
     OH, OW = output_sizes(size, kernel, stride, padding, dilation)
     if cols.shape != (N, C * KH * KW, OH * OW):
         raise ValueError(
-            f"cols has shape {cols.shape}; for output_size {size}, kernel {kernel}, stride "
-            f"{stride}, padding {padding} and dilation {dilation} it must be (N, C·KH·KW, "
-            f"OH·OW) = (N, a multiple of {KH * KW}, {OH * OW})"
+            f"cols has shape {cols.shape}; for output_size {size}, kernel {kernel}, "
+            f"stride {stride}, padding {padding} and dilation {dilation} it must be "
+            f"(N, C·KH·KW, OH·OW) = (N, a multiple of {KH * KW}, {OH * OW})"
         )
     x = array_module(cols).zeros((N, C, *size), cols.dtype)
     six = cols.reshape(N, C, KH, KW, OH, OW)
@@ -197,7 +201,8 @@ def im2col(
 ) -> Tensor:
     """Return each window of x as a column.
 
-        cols[n, (c·KH + i)·KW + j, r·OW + q] = x[n, c, r·SH + i·DH − top, q·SW + j·DW − left]
+        cols[n, (c·KH + i)·KW + j, r·OW + q] =
+            x[n, c, r·SH + i·DH − top, q·SW + j·DW − left]
 
     and zero where that lies outside of x. A convolution is then one matrix product,
     weight.reshape(O, C·KH·KW) @ cols. As `torch.nn.functional.unfold`.
@@ -228,8 +233,9 @@ def col2im(
 ) -> Tensor:
     """Add each column where its window lies: the adjoint of `im2col`.
 
-    ⟨im2col(x), cols⟩ = ⟨x, col2im(cols)⟩. Overlapping windows add up, so col2im(im2col(x))
-    is x times the number of windows that see each pixel. As `torch.nn.functional.fold`.
+    ⟨im2col(x), cols⟩ = ⟨x, col2im(cols)⟩. Overlapping windows add up, so
+    col2im(im2col(x)) is x times the number of windows that see each pixel. As
+    `torch.nn.functional.fold`.
 
     Args:
         cols: (N, C·KH·KW, OH·OW).

@@ -97,7 +97,7 @@ def _triangle(k: int) -> np.ndarray:
 def deinterleave_array(
     x: Array, start: Any, phases: Any, stride: Any, size: Any
 ) -> Array:
-    """Gather the phases of x: out[n, (c·A + a)·B + b, r, q] = x[n, c, top + r·SH + a, …].
+    """Gather x's phases: out[n, (c·A + a)·B + b, r, q] = x[n, c, top + r·SH + a, …].
 
     x (N, C, H, W) → (N, C·A·B, *size), with zeros outside of x; A, B phases per axis.
     A convolution of stride S over x is one of stride 1 over the phases.

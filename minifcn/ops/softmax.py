@@ -13,7 +13,7 @@ REDUCTIONS = ("mean", "sum", "none", "batch")
 def cross_entropy_definition(
     x: Array, target: Array, weight: Array | None, ignore_index: int
 ) -> Array:
-    """Say the loss of each pixel by its definition: −weight · log(exp x_t / Σ exp x_c)."""
+    """Say each pixel's loss by its definition: −weight · log(exp x_t / Σ exp x_c)."""
     N, C, H, W = x.shape
     loss = np.zeros((N, H, W), x.dtype)
     for n, h, w in np.ndindex(N, H, W):
@@ -57,7 +57,7 @@ class CrossEntropy(Function):
         loss[n] = (xp.log(total) - chosen) * self.w[n]
 
     def _divisor(self, images: int) -> Any:
-        """What the sum is divided by; never zero, so that no valid pixel gives loss 0."""
+        """What the sum is divided by; not 0 even where no pixel is valid."""
         if self.reduction == "mean":
             total = self.w.sum(dtype=np.float64).astype(self.w.dtype)
             return total if total > 0 else self.w.dtype.type(1)
@@ -83,11 +83,12 @@ def cross_entropy(
 ) -> Tensor:
     """Return the loss of pixelwise classification.
 
-        loss[n, h, w] = −weight[t] · log(exp x[n, t, h, w] / Σ over c of exp x[n, c, h, w])
+        loss[n, h, w] = −weight[t] · log(
+            exp x[n, t, h, w] / Σ over c of exp x[n, c, h, w])
 
     with t = target[n, h, w]; pixels whose target is `ignore_index` have no loss and no
-    gradient. The gradient is weight[t] · (softmax(x) − onehot(t)), over the same divisor.
-    As `torch.nn.functional.cross_entropy`, and Caffe's SoftmaxWithLoss.
+    gradient. The gradient is weight[t] · (softmax(x) − onehot(t)), over the same
+    divisor. As `torch.nn.functional.cross_entropy`, and Caffe's SoftmaxWithLoss.
 
     Args:
         x: scores (N, C, H, W), any real numbers.
@@ -96,11 +97,12 @@ def cross_entropy(
         ignore_index: the label of pixels that do not count.
         reduction: "mean" divides the sum by the weights of the valid pixels (their
             number, where there are no weights; Caffe's `normalize: true`), "sum" does
-            not divide, "batch" divides by N (Caffe's `normalize: false`), "none" returns
-            (N, H, W). Without a valid pixel the loss is 0.
+            not divide, "batch" divides by N (Caffe's `normalize: false`), "none"
+            returns (N, H, W). Without a valid pixel the loss is 0.
 
     Raises:
-        ValueError: shapes that do not fit; a target that is no class; an unknown reduction.
+        ValueError: shapes that do not fit; a target that is no class; a reduction
+            that is none of these.
         TypeError: a target that is not of whole numbers.
     """
     check_float(x.data, "x")
@@ -121,8 +123,8 @@ def cross_entropy(
 def _check_target(x: Tensor, target: Array, ignore_index: int) -> None:
     if x.ndim != 4 or target.shape != (x.shape[0], *x.shape[2:]):
         raise ValueError(
-            f"cross_entropy needs x (N, C, H, W) and target (N, H, W); their shapes are "
-            f"{x.shape} and {target.shape}"
+            f"cross_entropy needs x (N, C, H, W) and target (N, H, W); their shapes "
+            f"are {x.shape} and {target.shape}"
         )
     if target.dtype.kind not in "iu":
         raise TypeError(f"target must hold whole numbers; its type is {target.dtype}")

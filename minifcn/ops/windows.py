@@ -2,8 +2,8 @@
 
 Where there are fewer output pixels than output channels (fc6 is a 7 × 7 convolution of
 512 to 4096 channels over 16 × 16 pixels), the weights are the large matrix, 411 MB, and
-must not be copied. Here they are only ever looked at as W[o, (c, i, j)], cut into blocks
-of input channels; the columns of one block are built and used up at a time.
+must not be copied. Here they are only ever looked at as W[o, (c, i, j)], cut into
+blocks of input channels; the columns of one block are built and used up at a time.
 """
 
 from typing import Any

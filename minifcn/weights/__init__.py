@@ -10,7 +10,7 @@ READERS = (".npz", ".safetensors")
 
 
 def load(path: str | Path) -> dict[str, np.ndarray]:
-    """Read a weight file; names come out as `conv1_1.weight`, whatever they were joined by.
+    """Read a weight file; names come out as `conv1_1.weight`, however joined there.
 
     A checkpoint of `minifcn train` gives its network's weights.
 
