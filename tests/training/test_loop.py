@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minifcn import Tensor, metrics, nn, no_grad, ops
+from minifcn import Tensor, metrics, nn, ops
 from minifcn.data import open_dataset, scenes
 from minifcn.training import (
     Recipe,
@@ -365,30 +365,3 @@ def test_sizes_are_compared_before_training(tmp_path: Path) -> None:
         start(tiny(root, val_split="none"), tmp_path / "run")
     assert "they must be equal" in str(error.value)
     assert not (tmp_path / "run").exists()
-
-
-# ------------------------------------------------------------------------ warm starts
-
-
-def test_finer_net_begins_with_the_coarser_ones_prediction(
-    data: Path, tmp_path: Path, rng: np.random.Generator
-) -> None:
-    coarse = run(data, tmp_path / "32s", net="fcn32s", iterations=6)
-    recipe = tiny(data, net="fcn16s", init_from=str(tmp_path / "32s" / "last.npz"))
-    fine = start(recipe, tmp_path / "16s")
-    x = Tensor(rng.normal(0, 50, (2, 3, 37, 50)).astype(np.float32))
-    with no_grad():
-        ours, theirs = fine.model.eval()(x).data, coarse.model.eval()(x).data
-    assert np.abs(theirs).max() > 0.01
-    # bilinear by 2 and then by 16 is nearly, not exactly, bilinear by 32
-    inner = np.s_[:, :, 16:-16, 16:-16]
-    assert np.corrcoef(ours[inner].ravel(), theirs[inner].ravel())[0, 1] > 0.99
-
-
-def test_start_from_another_trunk_is_refused(data: Path, tmp_path: Path) -> None:
-    run(data, tmp_path / "32s", net="fcn32s", iterations=1)
-    recipe = tiny(
-        data, net="fcn16s", width=(4, 6, 10, 8, 8), init_from=str(tmp_path / "32s")
-    )
-    with pytest.raises(ValueError, match=r"another model: \d+ of .* conv3_1.weight"):
-        start(recipe, tmp_path / "16s")
