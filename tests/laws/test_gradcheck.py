@@ -1,0 +1,242 @@
+"""The gradient check passes right gradients and fails wrong ones."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from minifcn import Function, nn, ops
+from minifcn.laws import Coverage, GradientError, check_gradients, check_module
+
+SHAPES = {"small": (3, 5), "large": (30, 41)}
+
+
+class Cube(Function):
+    """x³, whose backward is `slope(x)` · gy."""
+
+    def __init__(self, slope):
+        self.slope = slope
+
+    def forward(self, x):
+        self.x = x
+        return x**3
+
+    def backward(self, gy):
+        return gy * self.slope(self.x)
+
+
+def one_wrong(x):
+    """The right slope but in one element, by one part in a thousand."""
+    slope = 3 * x**2
+    slope[-1, 2] *= 1.001
+    return slope
+
+
+WRONG = {
+    "constant": lambda x: 2 * x**2,
+    "sign": lambda x: -3 * x**2,
+    "zero": np.zeros_like,
+    "permuted": lambda x: 3 * x[:, ::-1] ** 2,
+    "one element": one_wrong,
+    "nan": lambda x: np.full_like(x, np.nan),
+    "infinite": lambda x: np.full_like(x, np.inf),
+    "a part in 1e5": lambda x: 3 * x**2 * (1 + 1e-5),
+}
+
+
+def draw(rng, size):
+    return rng.uniform(0.5, 1.5, SHAPES[size])
+
+
+@pytest.mark.parametrize("size", SHAPES)
+def test_right_gradient_passes(rng, size):
+    coverage = check_gradients(Cube(lambda x: 3 * x**2), [draw(rng, size)])
+    assert coverage == Coverage(15 if size == "small" else 3, 0)
+
+
+@pytest.mark.parametrize("size", SHAPES)
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_gradient_fails(rng, size, name):
+    with pytest.raises(GradientError, match="expected"):
+        check_gradients(Cube(WRONG[name]), [draw(rng, size)])
+
+
+def swapped(x, y):
+    """x · y² with the gradients of x² · y: right shapes, wrong inputs."""
+
+    class Swapped(Function):
+        def forward(self, a, b):
+            self.a, self.b = a, b
+            return a * b * b
+
+        def backward(self, gy):
+            return gy * 2 * self.a * self.b, gy * self.a**2
+
+    return Swapped()(x, y)
+
+
+def test_message_names_function_input_element_and_both_values():
+    x, y = np.full((2, 3), 2.0), np.full((2, 3), 3.0)
+    with pytest.raises(GradientError) as caught:
+        check_gradients(swapped, [x, y], wrt=[1])
+    sentence = str(caught.value)
+    assert sentence.startswith("swapped: the gradient of input 1 at (")
+    # ∂(x·y²)/∂y = 2·2·3 = 12 times v; got x² = 4 times v
+    got, expected = (
+        sentence.split(" is ")[1].split(" by central")[0].split(", expected ")
+    )
+    assert float(got) == pytest.approx(float(expected) / 3)
+    assert "6 of 6 elements differ" in sentence
+
+
+def test_only_the_chosen_inputs_are_checked(rng):
+    def half_detached(x, y):
+        return x * y.detach()
+
+    x, y = rng.normal(size=(2, 3)), rng.normal(size=(2, 3))
+    assert check_gradients(half_detached, [x, y], wrt=[0]).compared == 6
+    with pytest.raises(GradientError, match="half_detached: the gradient of input 1"):
+        check_gradients(half_detached, [x, y])
+
+
+def test_input_that_is_not_used_has_no_gradient(rng):
+    assert check_gradients(lambda x, y: x * 2.0, [np.ones(3), np.ones(2)]).compared == 5
+
+
+@pytest.mark.parametrize("size", SHAPES)
+def test_lost_gradient_fails(rng, size):
+    with pytest.raises(GradientError, match="expected"):
+        check_gradients(lambda x: x.detach() * 3.0, [draw(rng, size)])
+
+
+# ---- kinks
+
+
+def test_elements_at_a_kink_are_left_out_and_counted():
+    x = np.array([-1, 0, 2, 1e-6, -1e-6, 1e-5 / 3, -1e-5 / 3, 4, 5, -6, 7, 8, -9, 10])
+    assert check_gradients(ops.relu, [x], step=1e-5) == Coverage(9, 5)
+
+
+def test_ties_of_a_maximum_are_left_out():
+    x = np.array([[[[1.0, 1.0, 5.0, 2.0], [0.0, -1.0, 3.0, 4.0]]]])
+    check = check_gradients(lambda x: ops.max_pool2d(x, 2), [x])
+    assert check == Coverage(6, 2)
+
+
+def test_wrong_gradient_beside_kinks_fails():
+    def leaky(x):
+        return ops.relu(x) + x.detach() * 0.1
+
+    with pytest.raises(GradientError, match=r"input 0 at \(\d,\)"):
+        check_gradients(leaky, [np.array([0.0, 1.0, -2.0, 3.0])])
+
+
+def test_all_at_a_kink_is_no_check():
+    with pytest.raises(GradientError, match="kink in 4 of 4 elements"):
+        check_gradients(ops.relu, [np.zeros(4)])
+
+
+def test_directions_that_meet_a_kink_are_drawn_again(rng):
+    x = rng.normal(size=2000)
+    x[:9] = 1.2e-5
+    assert check_gradients(ops.relu, [x]).kinks > 0
+    with pytest.raises(GradientError, match="all meet a kink"):
+        check_gradients(ops.relu, [np.zeros(2000)])
+
+
+# ---- functions that break the rules
+
+
+def test_changed_input_fails():
+    class InPlace(Function):
+        def forward(self, x):
+            x *= 2
+            return x.copy()
+
+        def backward(self, gy):
+            return 2 * gy
+
+    with pytest.raises(GradientError, match="changed its input 0"):
+        check_gradients(InPlace(), [np.ones(3)])
+
+
+def test_random_function_fails(rng):
+    def noisy(x):
+        return x * rng.normal()
+
+    with pytest.raises(GradientError, match="another result at the second call"):
+        check_gradients(noisy, [np.ones(3)])
+
+
+def test_loss_of_precision_fails():
+    class Single(Function):
+        def forward(self, x):
+            return x.astype(np.float32)
+
+        def backward(self, gy):
+            return gy
+
+    with pytest.raises(GradientError, match="gives float32"):
+        check_gradients(Single(), [np.ones(3)])
+
+
+def test_inputs_are_copied(rng):
+    x = rng.normal(size=(2, 3))
+    before = x.copy()
+    x.flags.writeable = False
+    check_gradients(lambda x: x * x, [x])
+    np.testing.assert_array_equal(x, before)
+
+
+# ---- modules
+
+
+class Line(nn.Module):
+    """w · x + b, with the gradient of b times `factor`."""
+
+    def __init__(self, factor=1.0):
+        self.w = nn.Parameter(np.array([[0.5, -2.0, 3.0]]))
+        self.b = nn.Parameter(np.array([0.25, 4.0])[:, None])
+        self.fixed = nn.Parameter(np.array(3.0), lr_mult=0)
+        self.factor = factor
+
+    def forward(self, x):
+        b = self.b * self.factor + self.b.detach() * (1 - self.factor)
+        return (self.w * x + b) * (x * x) * self.fixed
+
+
+def test_module_is_checked_in_all_that_learns_and_left_as_it_was(rng):
+    module = Line()
+    module.w.grad = np.full((1, 3), 7.0)
+    before = {name: array.copy() for name, array in module.state_dict().items()}
+    assert check_module(module, [rng.normal(size=(2, 3))]) == Coverage(3 + 2 + 6, 0)
+    np.testing.assert_array_equal(module.w.grad, np.full((1, 3), 7.0))
+    assert module.b.grad is None
+    for name, array in module.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_module_with_a_wrong_gradient_fails(rng):
+    with pytest.raises(GradientError, match=r"Line: the gradient of b at \(\d, 0\)"):
+        check_module(Line(factor=1.01), [rng.normal(size=(2, 3))])
+
+
+def test_module_of_float32_is_refused(rng):
+    module = Line().to(dtype=np.float32)
+    with pytest.raises(TypeError, match="w is float32"):
+        check_module(module, [rng.normal(size=(2, 3))])
+
+
+def test_operators_do_without_the_laws():
+    code = (
+        "import sys, minifcn, minifcn.models\n"
+        "assert not {'minifcn.laws', 'hypothesis'} & set(sys.modules)\n"
+        "import minifcn.laws\n"
+        "assert 'hypothesis' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_tensor_result_may_be_a_number():
+    assert check_gradients(lambda x: (x * x).sum(), [np.arange(1.0, 4)]).compared == 3
