@@ -240,8 +240,8 @@ def _some_directions(
 ) -> Coverage:
     if not np.isfinite(gradient).all():
         raise GradientError(
-            f"{probe.name}: the gradient of {label}, of shape {leaf.shape}, holds nan or "
-            "infinity, expected finite numbers"
+            f"{probe.name}: the gradient of {label}, of shape {leaf.shape}, holds nan "
+            "or infinity, expected finite numbers"
         )
     redrawn, norm = 0, float(np.linalg.norm(gradient))
     for number in range(probe.settings.directions):

@@ -139,7 +139,7 @@ def test_all_at_a_kink_is_no_check():
 
 def test_directions_that_meet_a_kink_are_drawn_again(rng):
     x = rng.normal(size=2000)
-    x[:9] = 1.2e-5
+    x[:3] = 1.2e-5
     assert check_gradients(ops.relu, [x]).kinks > 0
     with pytest.raises(GradientError, match="all meet a kink"):
         check_gradients(ops.relu, [np.zeros(2000)])
