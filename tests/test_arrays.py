@@ -1,0 +1,175 @@
+"""Arrays: whose they are, and the threads that share their work."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minifcn import arrays
+
+HAS_CUPY = True
+try:
+    arrays.cupy()
+except ValueError:
+    HAS_CUPY = False
+
+
+@pytest.fixture(autouse=True)
+def thread_count():
+    yield
+    arrays.set_threads(0)
+
+
+def test_numpy_arrays_and_numbers_are_numpys():
+    array = np.ones((2, 3), np.float32)
+    assert arrays.array_module(array, 3.0) is np
+    assert arrays.device_of(array) == "cpu"
+    assert arrays.to_numpy(array) is array
+    assert arrays.to_device(array, "cpu") is array
+
+
+def test_array_of_another_module_is_cupys(monkeypatch):
+    foreign = type("ndarray", (), {"__module__": "cupy._core.core"})()
+    similar = type("ndarray", (), {"__module__": "cupyish.core"})()
+    monkeypatch.setattr(arrays, "cupy", lambda: "the cupy module")
+    assert arrays.array_module(np.ones(2), foreign) == "the cupy module"
+    assert arrays.device_of(foreign) == "cuda"
+    assert arrays.array_module(similar) is np
+
+
+def test_unknown_device_is_refused():
+    with pytest.raises(ValueError, match="'gpu'; it must be 'cpu' or 'cuda'"):
+        arrays.to_device(np.ones(2), "gpu")
+
+
+@pytest.mark.skipif(HAS_CUPY, reason="CuPy and a GPU are here")
+def test_device_cuda_without_cupy_says_what_is_missing():
+    with pytest.raises(ValueError, match="device 'cuda' needs"):
+        arrays.to_device(np.ones(2), "cuda")
+
+
+@pytest.mark.parametrize(
+    "wrong, given_type",
+    [(np.ones(2, int), "int64"), (np.ones(2, np.float16), "float16"), ([1.0], "list")],
+)
+def test_other_number_types_are_refused(wrong, given_type):
+    with pytest.raises(TypeError, match=f"x must be a float32 .* type is {given_type}"):
+        arrays.check_float(wrong, "x")
+
+
+def test_both_float_types_pass():
+    for dtype in (np.float32, np.float64):
+        arrays.check_float(np.ones(2, dtype), "x")
+
+
+# ---- threads
+
+
+def test_thread_count_is_set_and_reset():
+    arrays.set_threads(3)
+    assert arrays.threads() == 3
+    arrays.set_threads(0)
+    assert arrays.threads() == arrays.usable_processors() >= 1
+    with pytest.raises(ValueError, match="threads is -1; it must be 0 or more"):
+        arrays.set_threads(-1)
+    assert arrays.threads() == arrays.usable_processors()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_results_come_in_the_order_of_the_items(threads):
+    arrays.set_threads(threads)
+    first_may_end = threading.Event()
+
+    def task(item):
+        if item == 0 and threads > 1:
+            assert first_may_end.wait(10)  # the others overtake the first
+        if item == 1:
+            first_may_end.set()
+        return item**2
+
+    assert arrays.parallel(task, iter(range(7))) == [0, 1, 4, 9, 16, 25, 36]
+    assert arrays.parallel(task, []) == []
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_as_many_workers_as_set(threads):
+    arrays.set_threads(threads)
+    meeting = threading.Barrier(threads, timeout=10)
+
+    def task(item):
+        meeting.wait()  # passes only if `threads` tasks run at once
+        return threading.get_ident()
+
+    assert len(set(arrays.parallel(task, range(threads)))) == threads
+
+
+def test_blas_has_one_thread_within_a_task_and_all_after():
+    import threadpoolctl
+
+    def blas_threads(item=None):
+        pools = threadpoolctl.threadpool_info()
+        return [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]
+
+    before = blas_threads()
+    arrays.set_threads(2)
+    for counts in arrays.parallel(blas_threads, range(4)):
+        assert set(counts) <= {1}
+    assert blas_threads() == before
+
+
+def test_error_in_a_task_arrives():
+    arrays.set_threads(2)
+
+    def task(item):
+        raise KeyError(item)
+
+    with pytest.raises(KeyError):
+        arrays.parallel(task, range(3))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("layout", ["plain", "transposed"])
+def test_elementwise_covers_every_element_once(monkeypatch, rng, threads, layout):
+    monkeypatch.setattr(arrays, "PIECE", 10)
+    arrays.set_threads(threads)
+    x, y = rng.normal(size=(2, 7, 5)), np.zeros((2, 7, 5))
+    x, y = (x, y) if layout == "plain" else (x.T, y.T)
+    pieces = []
+
+    def task(a, b):
+        pieces.append(a.size)
+        b += 2 * a
+
+    arrays.elementwise(task, x, y)
+    np.testing.assert_array_equal(y, 2 * x)
+    assert sorted(pieces) == ([10] * 7 if layout == "plain" else [70])
+
+
+@given(st.integers(0, 200), st.integers(0, 50))
+def test_blocks_cut_a_range_into_nearly_equal_parts(length, size):
+    parts = arrays.blocks(length, size)
+    assert [i for part in parts for i in range(length)[part]] == list(range(length))
+    lengths = [part.stop - part.start for part in parts]
+    assert max(lengths) <= max(1, size)
+    assert max(lengths) - min(lengths) <= 1
+
+
+def test_workspace_is_reused_within_a_thread_and_not_between_threads():
+    first = arrays.workspace("test", (3, 4), np.float64)
+    first[...] = 7
+    again = arrays.workspace("test", (2, 5), np.float32)
+    assert (again.shape, again.dtype) == ((2, 5), np.float32)
+    assert np.shares_memory(first, again)
+    other_slot = arrays.workspace("test other", (3, 4), np.float64)
+    larger = arrays.workspace("test", (30, 40), np.float64)
+    elsewhere = []
+    thread = threading.Thread(
+        target=lambda: elsewhere.append(arrays.workspace("test", (3, 4), np.float64))
+    )
+    thread.start()
+    thread.join()
+    for separate in (other_slot, elsewhere[0]):
+        assert not np.shares_memory(larger, separate)
+    assert arrays.workspace("test", (0, 4), np.float32).shape == (0, 4)
