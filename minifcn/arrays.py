@@ -22,6 +22,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PIECE = 1 << 18  # elements: 1 MiB of float32
+SMALL = 1 << 22  # multiply-adds that a core does in about 0.1 ms
+LEAST_TASKS = 4  # so that several threads share even one small image
 
 _local = threading.local()
 
@@ -146,6 +148,14 @@ def elementwise(task: Callable[..., Any], *arrays: Array) -> None:
         return
     flat = [array.reshape(-1) for array in arrays]
     parallel(lambda piece: task(*(array[piece] for array in flat)), blocks(size, PIECE))
+
+
+def shares(work: int) -> int:
+    """Return into how many tasks to cut work of so many multiply-adds, at the least.
+
+    One where it is done before a second thread would have begun.
+    """
+    return LEAST_TASKS if work >= SMALL else 1
 
 
 def workspace(slot: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:

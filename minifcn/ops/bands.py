@@ -1,7 +1,7 @@
 """Convolution of stride 1 in bands of rows that stay in the cache: for large maps.
 
-The whole column matrix of im2col holds every pixel KH·KW times: for VGG's conv1_2 on one
-500 × 500 image that is 1 GiB, written to memory and read back. Two ideas avoid it:
+The whole column matrix of im2col holds every pixel KH·KW times: for VGG's conv1_2 on
+one 500 × 500 image that is 1 GiB, written to memory and read back. Two ideas avoid it:
 
 * Bands. A few output rows at a time: their columns fit into the cache, and the threads
   take a band each.
@@ -15,11 +15,10 @@ The whole column matrix of im2col holds every pixel KH·KW times: for VGG's conv
 
 import numpy as np
 
-from ..arrays import blocks, parallel, workspace
+from ..arrays import LEAST_TASKS, blocks, parallel, workspace
 from .im2col import read_grid
 
 BAND_BYTES = 3 << 20  # of columns: fits a core's share of the outer cache
-LEAST_TASKS = 4  # so that several threads share even a small map
 PARTIAL_SIZE = 1 << 18  # weights up to this size get one gradient for each band
 
 
@@ -31,7 +30,9 @@ def correlate(
     bias: np.ndarray | None,
     y: np.ndarray,
 ) -> None:
-    """Fill y[n, o, r, q] = Σ w[o, c, i, j] x[n, c, top + r + DH·i, left + q + DW·j] + b[o].
+    """Fill y with the correlation of x and w.
+
+        y[n, o, r, q] = b[o] + Σ w[o, c, i, j] x[n, c, top + r + DH·i, left + q + DW·j]
 
     Where that lies outside of x it counts as zero. x (N, C, H, W), w (O, C, KH, KW),
     y (N, O, OH, OW), start (top, left).

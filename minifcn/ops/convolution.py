@@ -135,10 +135,14 @@ def convolve_weight(
 
 
 def _way(y: Array, w: Array) -> Any:
-    """Choose bands for large maps, whole windows where weights outweigh the pixels."""
-    few_pixels = y.shape[0] * y.shape[2] * y.shape[3] < w.shape[0]
+    """Choose bands for large maps, whole windows for small ones.
+
+    Small: all columns fit the cache, or the weights outweigh the pixels.
+    """
+    pixels = y.shape[0] * y.shape[2] * y.shape[3]
+    small = w[0].size * pixels <= windows.COLUMNS
     on_gpu = array_module(y) is not np
-    return windows if few_pixels or on_gpu else bands
+    return windows if small or pixels < w.shape[0] or on_gpu else bands
 
 
 def _groups(O: int, C: int, groups: int) -> list[tuple[slice, slice]]:

@@ -1,9 +1,9 @@
 """Windows as columns (im2col) and their adjoint (col2im).
 
 Under a convolution, each tap of the kernel reads the image on a grid of its own: output
-(r, q) reads input (top + SH r, left + SW q), and zero where that lies outside. Reading
-such a grid and adding to it are the two adjoint moves on which im2col, col2im, padding,
-cropping and every convolution here are built.
+(r, q) reads input (top + SH r, left + SW q), and zero where that lies outside. Framed
+with zeros, the image can be looked at through all taps at once, without a copy
+(`unfold`); adding what each tap holds back to where it reads is the adjoint (`fold`).
 """
 
 from typing import Any
@@ -41,20 +41,13 @@ def read_grid(
     """out[…, r, q] = x[…, top + SH·r, left + SW·q], `fill` outside of x."""
     rows, from_rows = overlap(out.shape[-2], x.shape[-2], start[0], step[0])
     cols, from_cols = overlap(out.shape[-1], x.shape[-1], start[1], step[1])
-    out[..., : rows.start, :] = fill
-    out[..., rows.stop :, :] = fill
-    out[..., rows, : cols.start] = fill
-    out[..., rows, cols.stop :] = fill
-    out[..., rows, cols] = x[..., from_rows, from_cols]
-
-
-def add_grid(
-    x: Array, out: Array, start: tuple[int, int], step: tuple[int, int] = (1, 1)
-) -> None:
-    """x[…, top + SH·r, left + SW·q] += out[…, r, q]: read_grid's adjoint."""
-    rows, from_rows = overlap(out.shape[-2], x.shape[-2], start[0], step[0])
-    cols, from_cols = overlap(out.shape[-1], x.shape[-1], start[1], step[1])
-    x[..., from_rows, from_cols] += out[..., rows, cols]
+    inside = out[..., rows, cols]
+    if inside.size < out.size:
+        out[..., : rows.start, :] = fill
+        out[..., rows.stop :, :] = fill
+        out[..., rows, : cols.start] = fill
+        out[..., rows, cols.stop :] = fill
+    inside[...] = x[..., from_rows, from_cols]
 
 
 def im2col_definition(
@@ -98,40 +91,79 @@ def output_sizes(
     return OH, OW
 
 
+def cut(x: Array, start: tuple[int, int], size: tuple[int, int]) -> Array:
+    """Return x[…, top : top + height, left : left + width], zero outside of x.
+
+    A start below zero frames x; x itself comes back where nothing is to be done.
+    """
+    if start == (0, 0) and x.shape[-2:] == tuple(size):
+        return x
+    out = array_module(x).empty((*x.shape[:-2], *size), x.dtype)
+    read_grid(x, out, start)
+    return out
+
+
 def unfold(
     x: Array,
     kernel: tuple[int, int],
     stride: tuple[int, int],
     padding: Any,
     dilation: tuple[int, int],
-    out: Array,
+    size: tuple[int, int],
 ) -> Array:
-    """Fill out[…, C, KH, KW, OH, OW] with what each tap reads, and return it."""
-    for i in range(kernel[0]):
-        for j in range(kernel[1]):
-            start = i * dilation[0] - padding[0][0], j * dilation[1] - padding[1][0]
-            read_grid(x, out[..., i, j, :, :], start, stride)
-    return out
+    """Return what each tap reads, as a view: (…, C, H, W) → (…, C, KH, KW, OH, OW).
+
+    The framed image is looked at with six strides: nothing is copied but the frame.
+    """
+    (top, _), (left, _) = padding
+    x = cut(x, (-top, -left), _reach(kernel, stride, dilation, size))
+    down, right = x.strides[-2:]
+    strides = (
+        *x.strides[:-2],
+        dilation[0] * down,
+        dilation[1] * right,
+        stride[0] * down,
+        stride[1] * right,
+    )
+    shape = (*x.shape[:-2], *kernel, *size)
+    return array_module(x).lib.stride_tricks.as_strided(x, shape, strides)
 
 
 def fold(
     cols: Array,
-    kernel: tuple[int, int],
     stride: tuple[int, int],
     padding: Any,
     dilation: tuple[int, int],
-    out: Array,
+    size: tuple[int, int],
 ) -> Array:
-    """Add cols[…, C, KH, KW, OH, OW] to out[…, C, H, W] where each tap reads."""
-    for i in range(kernel[0]):
-        for j in range(kernel[1]):
-            start = i * dilation[0] - padding[0][0], j * dilation[1] - padding[1][0]
-            add_grid(out, cols[..., i, j, :, :], start, stride)
-    return out
+    """Add each tap's numbers where it reads: (…, C, KH, KW, OH, OW) → (…, C, *size)."""
+    (top, _), (left, _) = padding
+    KH, KW, OH, OW = cols.shape[-4:]
+    (SH, SW), (DH, DW) = stride, dilation
+    reach = _reach((KH, KW), stride, dilation, (OH, OW))
+    x = array_module(cols).zeros((*cols.shape[:-4], *reach), cols.dtype)
+    for i in range(KH):
+        rows = slice(i * DH, i * DH + (OH - 1) * SH + 1, SH)
+        for j in range(KW):
+            x[..., rows, j * DW : j * DW + (OW - 1) * SW + 1 : SW] += cols[
+                ..., i, j, :, :
+            ]
+    return cut(x, (top, left), size)
+
+
+def _reach(kernel: Any, stride: Any, dilation: Any, size: Any) -> tuple[int, int]:
+    """Return the rows and columns that all windows together cover."""
+    rows, cols = (
+        (n - 1) * s + (k - 1) * d + 1
+        for k, s, d, n in zip(kernel, stride, dilation, size, strict=True)
+    )
+    return rows, cols
 
 
 class Im2col(Function):
     """Windows become columns; the gradient's columns go back to their windows."""
+
+    output_is_shared = True
 
     def __init__(self, kernel: Any, stride: Any, padding: Any, dilation: Any):
         self.geometry = _arguments(kernel, stride, padding, dilation)
@@ -141,9 +173,8 @@ class Im2col(Function):
         (N, C, H, W), (KH, KW) = x.shape, kernel
         OH, OW = output_sizes(x.shape, kernel, stride, padding, dilation)
         self.size = H, W
-        out = array_module(x).empty((N, C, KH, KW, OH, OW), x.dtype)
-        unfold(x, kernel, stride, padding, dilation, out)
-        return out.reshape(N, C * KH * KW, OH * OW)
+        windows = unfold(x, kernel, stride, padding, dilation, (OH, OW))
+        return windows.reshape(N, C * KH * KW, OH * OW)
 
     def backward(self, gy: Array) -> Array:
         return _col2im(gy, self.size, *self.geometry)
@@ -151,6 +182,8 @@ class Im2col(Function):
 
 class Col2im(Function):
     """Columns are added where their windows lie; the gradient is read from there."""
+
+    output_is_shared = True
 
     def __init__(
         self, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any
@@ -182,9 +215,8 @@ def _col2im(
             f"stride {stride}, padding {padding} and dilation {dilation} it must be "
             f"(N, C·KH·KW, OH·OW) = (N, a multiple of {KH * KW}, {OH * OW})"
         )
-    x = array_module(cols).zeros((N, C, *size), cols.dtype)
     six = cols.reshape(N, C, KH, KW, OH, OW)
-    return fold(six, kernel, stride, padding, dilation, x)
+    return fold(six, stride, padding, dilation, size)
 
 
 def _arguments(kernel: Any, stride: Any, padding: Any, dilation: Any) -> tuple:

@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, array_module, check_float, parallel
+from ..arrays import PIECE, Array, array_module, blocks, check_float, parallel
 from ..autograd import Function, Tensor
 from ..geometry import pads, pair, pool_output_size
 from .im2col import Pads, overlap, read_grid
 
 
 class Windows:
-    """The grid of pooling windows over an image: which pixels tap (i, j) of each reads."""
+    """The grid of pooling windows over an image, and the pixels that each tap reads."""
 
     def __init__(
         self, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
@@ -74,8 +74,8 @@ def max_pool_definition(x: Array, windows: Windows) -> tuple[Array, Array]:
 class MaxPool2d(Function):
     """Maxima of windows.
 
-    Which pixel was the largest is found again in backward, from the input that the layer
-    below keeps anyway: the first tap, row by row, whose value is the maximum.
+    Which pixel was the largest is found again in backward, from the input that the
+    layer below keeps anyway: the first tap, row by row, whose value is the maximum.
     """
 
     output_is_shared = True
@@ -87,7 +87,8 @@ class MaxPool2d(Function):
         size = self.windows.output_size(x.shape)
         y = array_module(x).empty((*x.shape[:2], *size), x.dtype)
         self.x, self.y = x, y
-        parallel(lambda n: self._maxima(x[n], y[n]), _planes(x))
+        planes, maxima = _planes(x), _planes(y)
+        parallel(lambda part: self._maxima(planes[part], maxima[part]), _parts(x))
         return y
 
     def _maxima(self, x: Array, y: Array) -> None:
@@ -99,8 +100,11 @@ class MaxPool2d(Function):
 
     def backward(self, gy: Array) -> Array:
         gx = array_module(gy).zeros(self.x.shape, gy.dtype)
-        x, y = self.x, self.y
-        parallel(lambda n: self._scatter(x[n], y[n], gy[n], gx[n]), _planes(x))
+        arrays = [_planes(array) for array in (self.x, self.y, gy, gx)]
+        parallel(
+            lambda part: self._scatter(*(array[part] for array in arrays)),
+            _parts(self.x),
+        )
         return gx
 
     def _scatter(self, x: Array, y: Array, gy: Array, gx: Array) -> None:
@@ -113,11 +117,15 @@ class MaxPool2d(Function):
             gx[pixels] += gy[inside] * hit
 
 
-def _planes(x: Array) -> list[tuple[int, slice]]:
-    """Cut (N, C, …) into pieces of one image and some channels, for `parallel`."""
-    N, C = x.shape[:2]
-    step = max(1, C // 8)
-    return [(n, slice(c, c + step)) for n in range(N) for c in range(0, C, step)]
+def _planes(x: Array) -> Array:
+    """(N, C, H, W) → (N·C, H, W): pooling treats all of them alike."""
+    return x.reshape(-1, *x.shape[2:])
+
+
+def _parts(x: Array) -> list[slice]:
+    """Cut the planes of x into parts that fit the cache, for `parallel`."""
+    N, C, H, W = x.shape
+    return blocks(N * C, max(1, PIECE // (H * W)))
 
 
 def _indices(x: Array, y: Array, windows: Windows) -> Array:

@@ -10,29 +10,24 @@ import numpy as np
 from ..arrays import Array, array_module
 from ..autograd import Function, Tensor
 from ..geometry import pads, pair
-from .im2col import add_grid, read_grid
-
-
-def crop_array(x: Array, offset: tuple[int, int], size: tuple[int, int]) -> Array:
-    """Cut x[…, top : top + height, left : left + width] out, zero outside of x."""
-    out = array_module(x).empty((*x.shape[:-2], *size), x.dtype)
-    read_grid(x, out, offset)
-    return out
+from .im2col import cut
 
 
 class Crop(Function):
     """A rectangle of the input; the gradient is framed with zeros."""
+
+    output_is_shared = True
 
     def __init__(self, offset: tuple[int, int], size: tuple[int, int]):
         self.offset, self.size = offset, size
 
     def forward(self, x: Array) -> Array:
         self.input_size = x.shape[-2:]
-        return crop_array(x, self.offset, self.size)
+        return cut(x, self.offset, self.size)
 
     def backward(self, gy: Array) -> Array:
         back = -self.offset[0], -self.offset[1]
-        return crop_array(gy, back, self.input_size)
+        return cut(gy, back, self.input_size)
 
 
 def crop(x: Tensor, offset: Any, size: Any) -> Tensor:
@@ -97,30 +92,28 @@ def _triangle(k: int) -> np.ndarray:
 def deinterleave_array(
     x: Array, start: Any, phases: Any, stride: Any, size: Any
 ) -> Array:
-    """Gather x's phases: out[n, (c·A + a)·B + b, r, q] = x[n, c, top + r·SH + a, …].
+    """Sort the pixels of x by phase, each phase a channel of its own.
 
-    x (N, C, H, W) → (N, C·A·B, *size), with zeros outside of x; A, B phases per axis.
-    A convolution of stride S over x is one of stride 1 over the phases.
+        out[n, (c·A + a)·B + b, r, q] = x[n, c, top + r·SH + a, left + q·SW + b]
+
+    for a < A, b < B, with zeros outside of x: (N, C, H, W) → (N, C·A·B, *size). A
+    convolution of stride S over x is one of stride 1 over the phases.
     """
-    (N, C), (A, B) = x.shape[:2], phases
-    out = array_module(x).empty((N, C, A, B, *size), x.dtype)
-    for a in range(A):
-        for b in range(B):
-            read_grid(x, out[:, :, a, b], (start[0] + a, start[1] + b), stride)
-    return out.reshape(N, C * A * B, *size)
+    (N, C), (A, B), (h, w), (SH, SW) = x.shape[:2], phases, size, stride
+    grid = cut(x, start, (h * SH, w * SW)).reshape(N, C, h, SH, w, SW)
+    sorted_by_phase = grid[:, :, :, :A, :, :B].transpose(0, 1, 3, 5, 2, 4)
+    return sorted_by_phase.reshape(N, C * A * B, h, w)
 
 
 def interleave_array(
-    phases: Array, start: Any, counts: Any, stride: Any, size: Any
+    x: Array, start: Any, phases: Any, stride: Any, size: Any
 ) -> Array:
     """Put the phases back where they were: the adjoint of `deinterleave_array`.
 
     (N, C·A·B, h, w) → (N, C, *size); where no phase lies, zero.
     """
-    (A, B), (N, CAB, h, w) = counts, phases.shape
-    x = array_module(phases).zeros((N, CAB // (A * B), *size), phases.dtype)
-    split = phases.reshape(N, -1, A, B, h, w)
-    for a in range(A):
-        for b in range(B):
-            add_grid(x, split[:, :, a, b], (start[0] + a, start[1] + b), stride)
-    return x
+    (N, CAB, h, w), (A, B), (SH, SW) = x.shape, phases, stride
+    C, back = CAB // (A * B), (-start[0], -start[1])
+    grid = array_module(x).zeros((N, C, h, SH, w, SW), x.dtype)
+    grid[:, :, :, :A, :, :B] = x.reshape(N, C, A, B, h, w).transpose(0, 1, 4, 2, 5, 3)
+    return cut(grid.reshape(N, C, h * SH, w * SW), back, size)

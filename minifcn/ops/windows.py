@@ -1,37 +1,46 @@
-"""Convolution of stride 1 by whole windows: for small maps under large kernels.
+"""Convolution of stride 1 by whole windows: for small maps, and under large kernels.
 
-Where there are fewer output pixels than output channels (fc6 is a 7 × 7 convolution of
-512 to 4096 channels over 16 × 16 pixels), the weights are the large matrix, 411 MB, and
-must not be copied. Here they are only ever looked at as W[o, (c, i, j)], cut into
+Where all columns of im2col fit into the cache, one matrix product is the quickest way.
+And where there are fewer output pixels than output channels (fc6 is a 7 × 7 convolution
+of 512 to 4096 channels over 16 × 16 pixels), the weights are the large matrix, 411 MB,
+and must not be copied. Here they are only ever looked at as W[o, (c, i, j)], cut into
 blocks of input channels; the columns of one block are built and used up at a time.
 """
 
 from typing import Any
 
-from ..arrays import Array, array_module, blocks, parallel
+from ..arrays import Array, array_module, blocks, parallel, shares
 from .im2col import fold, unfold
 
 COLUMNS = 1 << 20  # numbers in the columns of one block of channels
-LEAST_TASKS = 4
 
 
 def correlate(
     x: Array, w: Array, start: Any, dilation: Any, bias: Array | None, y: Array
 ) -> None:
-    """Fill y, as `bands.correlate`; each task computes a block of output channels."""
-    (N, O, OH, OW), (_, C, KH, KW) = y.shape, w.shape
-    xp, matrix = array_module(x), w.reshape(O, C * KH * KW)
+    """Fill y, as `bands.correlate`; each task takes some images, or some outputs."""
+    (_, O, OH, OW), (KH, KW) = y.shape, w.shape[2:]
+    xp, matrix = array_module(x), w.reshape(O, -1)
 
-    def outputs(block: slice) -> None:
-        total = xp.zeros((block.stop - block.start, N * OH * OW), y.dtype)
+    def tile(task: tuple[slice, slice]) -> None:
+        n, o = task
+        total = xp.zeros((o.stop - o.start, (n.stop - n.start) * OH * OW), y.dtype)
         for c in _channel_blocks(y, w):
-            cols = _columns(x[:, c], start, dilation, y, w)
-            total += matrix[block, _taps(c, w)] @ cols
+            cols = _columns(x[n, c], start, dilation, (OH, OW), (KH, KW))
+            total += matrix[o, _taps(c, w)] @ cols
         if bias is not None:
-            total += bias[block, None]
-        y[:, block] = total.reshape(-1, N, OH, OW).swapaxes(0, 1)
+            total += bias[o, None]
+        y[n, o] = total.reshape(-1, n.stop - n.start, OH, OW).swapaxes(0, 1)
 
-    parallel(outputs, blocks(O, -(-O // LEAST_TASKS)))
+    parallel(tile, _tiles(y, w))
+
+
+def _tiles(y: Array, w: Array) -> list[tuple[slice, slice]]:
+    """Share the images between tasks, or the outputs where those are the more."""
+    (N, O, OH, OW), tasks = y.shape, shares(y.size * w[0].size)
+    if N * OH * OW < O:
+        return [(slice(0, N), o) for o in blocks(O, -(-O // tasks))]
+    return [(n, slice(0, O)) for n in blocks(N, -(-N // tasks))]
 
 
 def input_gradient(gy: Array, w: Array, start: Any, dilation: Any, gx: Array) -> None:
@@ -39,12 +48,11 @@ def input_gradient(gy: Array, w: Array, start: Any, dilation: Any, gx: Array) ->
     (N, O, OH, OW), (_, C, KH, KW) = gy.shape, w.shape
     matrix = w.reshape(O, C * KH * KW)
     flat = _pixels_last(gy)
-    gx[...] = 0
 
     def channels(c: slice) -> None:
         cols = (matrix[:, _taps(c, w)].T @ flat).reshape(-1, KH, KW, N, OH, OW)
         six = cols.transpose(3, 0, 1, 2, 4, 5)
-        fold(six, (KH, KW), (1, 1), _pads(start), dilation, gx[:, c])
+        gx[:, c] = fold(six, (1, 1), _pads(start), dilation, gx.shape[2:])
 
     parallel(channels, _channel_blocks(gy, w))
 
@@ -54,7 +62,7 @@ def weight_gradient(x: Array, gy: Array, start: Any, dilation: Any, gw: Array) -
     matrix, flat = gw.reshape(gw.shape[0], -1), _pixels_last(gy)
 
     def channels(c: slice) -> None:
-        cols = _columns(x[:, c], start, dilation, gy, gw)
+        cols = _columns(x[:, c], start, dilation, gy.shape[2:], gw.shape[2:])
         array_module(x).matmul(flat, cols.T, out=matrix[:, _taps(c, gw)])
 
     parallel(channels, _channel_blocks(gy, gw))
@@ -74,16 +82,13 @@ def _taps(channels: slice, w: Array) -> slice:
 def _channel_blocks(y: Array, w: Array) -> list[slice]:
     (N, _, OH, OW), (_, C, KH, KW) = y.shape, w.shape
     fitting = COLUMNS // (KH * KW * N * OH * OW)
-    return blocks(C, min(fitting, -(-C // LEAST_TASKS)))
+    return blocks(C, min(fitting, -(-C // shares(y.size * C * KH * KW))))
 
 
-def _columns(x: Array, start: Any, dilation: Any, y: Array, w: Array) -> Array:
-    """The windows of these channels as columns: (C·KH·KW, N·OH·OW)."""
-    (N, _, OH, OW), (KH, KW) = y.shape, w.shape[2:]
-    cols = array_module(x).empty((x.shape[1], KH, KW, N, OH, OW), x.dtype)
-    six = cols.transpose(3, 0, 1, 2, 4, 5)  # N first, as unfold wants it
-    unfold(x, (KH, KW), (1, 1), _pads(start), dilation, six)
-    return cols.reshape(-1, N * OH * OW)
+def _columns(x: Array, start: Any, dilation: Any, size: Any, kernel: Any) -> Array:
+    """Return the windows of these channels as columns: (C·KH·KW, N·OH·OW)."""
+    six = unfold(x, kernel, (1, 1), _pads(start), dilation, size)
+    return six.transpose(1, 2, 3, 0, 4, 5).reshape(-1, x.shape[0] * size[0] * size[1])
 
 
 def _pads(start: Any) -> Any:
