@@ -57,7 +57,7 @@ class Tensor:
         self.requires_grad = requires_grad
         self.grad: Array | None = None
         self.maker: Function | None = None
-        self.readers = 0  # how many Functions have read the data
+        self.readers = 0  # how many others use the same array: Functions, tensors
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,7 +85,9 @@ class Tensor:
 
     def detach(self) -> "Tensor":
         """Return a leaf with the same array, off the tape."""
-        return Tensor(self.data)
+        leaf = Tensor(self.data)
+        leaf.readers = 1  # this tensor
+        return leaf
 
     def __len__(self) -> int:
         return len(self.data)
@@ -173,6 +175,8 @@ class Function:
             self.time = next(_clock)
             self.sources = [tensor.maker or tensor for tensor in inputs]
             y.requires_grad, y.maker = True, self
+        else:
+            y.readers = int(self.output_is_shared)
         return y
 
     def forward(self, *arrays: Array) -> Array:

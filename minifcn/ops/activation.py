@@ -61,7 +61,10 @@ def relu(x: Tensor, inplace: bool = False) -> Tensor:
     """
     if inplace:
         _check_overwritable(x)
-    return ReLU(inplace)(x)
+    y = ReLU(inplace)(x)
+    if inplace:  # whoever reads x from now on reads y
+        x.maker, x.requires_grad = y.maker, y.requires_grad
+    return y
 
 
 def _check_overwritable(x: Tensor) -> None:

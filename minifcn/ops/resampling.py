@@ -44,7 +44,7 @@ def crop(x: Tensor, offset: Any, size: Any) -> Tensor:
         ValueError: the rectangle does not lie inside x.
     """
     (top, left), (height, width) = pair(offset, "offset"), pair(size, "size", 1)
-    H, W = x.shape[-2:]
+    H, W = _sides(x)
     if top + height > H or left + width > W:
         raise ValueError(
             f"a crop of {height}×{width} at offset ({top}, {left}) does not fit into "
@@ -64,8 +64,14 @@ def pad(x: Tensor, padding: Any) -> Tensor:
         (…, top + H + bottom, left + W + right).
     """
     (top, bottom), (left, right) = pads(padding)
-    H, W = x.shape[-2:]
+    H, W = _sides(x)
     return Crop((-top, -left), (top + H + bottom, left + W + right))(x)
+
+
+def _sides(x: Tensor) -> tuple[int, ...]:
+    if x.ndim < 2:
+        raise ValueError(f"x has shape {x.shape}; it needs two axes or more (…, H, W)")
+    return x.shape[-2:]
 
 
 def bilinear_kernel(kernel_size: Any, dtype: Any = np.float64) -> np.ndarray:
