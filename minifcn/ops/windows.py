@@ -81,7 +81,7 @@ def _taps(channels: slice, w: Array) -> slice:
 
 def _channel_blocks(y: Array, w: Array) -> list[slice]:
     (N, _, OH, OW), (_, C, KH, KW) = y.shape, w.shape
-    fitting = COLUMNS // max(1, KH * KW * N * OH * OW)
+    fitting = COLUMNS // (KH * KW * N * OH * OW)
     return blocks(C, min(fitting, -(-C // shares(y.size * C * KH * KW))))
 
 

@@ -1,0 +1,587 @@
+"""Convolution and its transpose: definition, both ways, adjoints, gradients, faults."""
+
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from minifcn import Tensor, arrays, ops
+from minifcn.laws import check_gradients
+from minifcn.ops import bands, convolution
+from minifcn.ops.convolution import (
+    Geometry,
+    UnitStride,
+    convolve_definition,
+    convolve_input,
+    convolve_transpose_definition,
+    convolve_weight,
+)
+from tests.ops import cases
+
+WAYS = ["bands", "windows", "own choice"]
+FEW = settings(max_examples=25)
+
+
+@pytest.fixture(autouse=True)
+def thread_count():
+    yield
+    arrays.set_threads(0)
+
+
+def geometry_of(case):
+    names = ("stride", "padding", "dilation", "groups")
+    return Geometry.of(**{name: case.arguments[name] for name in names})
+
+
+def bias_of(case):
+    return case.inputs[2] if len(case.inputs) == 3 else None
+
+
+def equals_its_definition(
+    case, op=ops.conv2d, dtype="float64", layout=cases.contiguous
+):
+    x, w = case.inputs[:2]
+    expected = convolve_definition(x, w, bias_of(case), geometry_of(case))
+    y = op(*cases.tensors(case.inputs, dtype, layout), **case.arguments)
+    cases.close(y.data, expected, dtype)
+
+
+def transpose_equals_its_definition(
+    case, op=ops.conv_transpose2d, dtype="float64", layout=cases.contiguous
+):
+    x, w = case.inputs[:2]
+    size = transposed_size(case)
+    expected = convolve_transpose_definition(
+        x, w, bias_of(case), geometry_of(case), size
+    )
+    y = op(*cases.tensors(case.inputs, dtype, layout), **case.arguments)
+    cases.close(y.data, expected, dtype)
+
+
+def transposed_size(case):
+    """(n − 1)·stride − paddings + dilation·(k − 1) + output_padding + 1, per axis."""
+    a = case.arguments
+    return tuple(
+        (case.inputs[0].shape[2 + i] - 1) * a["stride"][i]
+        - sum(a["padding"][i])
+        + a["dilation"][i] * (case.inputs[1].shape[2 + i] - 1)
+        + a["output_padding"][i]
+        + 1
+        for i in range(2)
+    )
+
+
+# ---- by hand
+
+
+def test_a_small_convolution_by_hand():
+    x = np.array([[[[1.0, 2, 3], [4, 5, 6]]]])
+    w = np.array([[[[1.0, -1], [0, 2]]], [[[0.0, 1], [0, 0]]]])
+    expected = [[[[1 - 2 + 10, 2 - 3 + 12]], [[2 + 100, 3 + 100]]]]
+    y = ops.conv2d(Tensor(x), Tensor(w), Tensor(np.array([0.0, 100])))
+    np.testing.assert_array_equal(y.data, expected)
+    np.testing.assert_array_equal(
+        convolve_definition(x, w, np.array([0.0, 100]), Geometry.of(1, 0, 1, 1)),
+        expected,
+    )
+
+
+def test_a_small_transposed_convolution_by_hand():
+    x = np.array([[[[1.0, 10]]]])
+    w = np.array([[[[1.0, 2, 3], [4, 5, 6]]]])
+    # two stamps of the kernel, two columns apart: they overlap in one column
+    expected = [[[[1, 2, 3 + 10, 20, 30], [4, 5, 6 + 40, 50, 60]]]]
+    y = ops.conv_transpose2d(Tensor(x), Tensor(w), stride=(1, 2))
+    np.testing.assert_array_equal(y.data, expected)
+
+
+# ---- fast = definition
+
+
+@pytest.mark.parametrize("way", WAYS)
+@FEW
+@given(cases.convolutions(), cases.dtypes, cases.layouts)
+def test_convolution_equals_its_definition(way, case, dtype, layout):
+    with cases.using(way):
+        equals_its_definition(case, dtype=dtype, layout=layout)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@FEW
+@given(cases.transposed_convolutions(), cases.dtypes, cases.layouts)
+def test_transposed_convolution_equals_its_definition(way, case, dtype, layout):
+    with cases.using(way):
+        transpose_equals_its_definition(case, dtype=dtype, layout=layout)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("padding", [((0, 2), (0, 0)), ((0, 0), (0, 3)), ((1, 0), 0)])
+def test_single_pixel_kernel_padded_on_one_side(rng, way, padding):
+    padding = padding if isinstance(padding[1], tuple) else (padding[0], (0, 0))
+    x, w = rng.normal(size=(2, 3, 5, 7)), rng.normal(size=(4, 3, 1, 1))
+    case = cases.Case((x, w), dict(stride=1, padding=padding, dilation=1, groups=1))
+    with cases.using(way):
+        equals_its_definition(case)
+        check_gradients(lambda x, w: ops.conv2d(x, w, padding=padding), [x, w])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_single_pixel_kernel_with_output_padding(rng, way):
+    x, w = rng.normal(size=(2, 3, 5, 7)), rng.normal(size=(3, 4, 1, 1))
+    arguments = dict(stride=(1, 1), padding=((0, 0), (0, 0)), dilation=(2, 3))
+    arguments |= dict(groups=1, output_padding=(1, 2))
+    with cases.using(way):
+        transpose_equals_its_definition(cases.Case((x, w), arguments))
+
+
+@pytest.mark.parametrize("arguments", [{}, {"padding": 1}, {"stride": 3}])
+def test_int_and_pair_arguments_mean_the_same(rng, arguments):
+    x, w = Tensor(rng.normal(size=(2, 3, 8, 7))), Tensor(rng.normal(size=(3, 3, 2, 3)))
+    pairs = {name: (n, n) for name, n in arguments.items()}
+    for op in (ops.conv2d, ops.conv_transpose2d):
+        np.testing.assert_array_equal(
+            op(x, w, **arguments).data, op(x, w, **pairs).data
+        )
+
+
+# ---- which way is taken
+
+
+def ways_taken(x_shape, w_shape, **arguments):
+    """The ways of the three maps of one forward and backward pass."""
+    taken = []
+    own = convolution._way
+
+    def spy(y, w):
+        taken.append(own(y, w).__name__.rpartition(".")[2])
+        return own(y, w)
+
+    x, w = Tensor(np.ones(x_shape), True), Tensor(np.ones(w_shape), True)
+    with mock.patch.object(convolution, "_way", spy):
+        y = ops.conv2d(x, w, **arguments)
+        y.backward(np.ones(y.shape))
+    return taken
+
+
+def test_large_maps_go_by_bands_and_small_ones_by_windows():
+    assert ways_taken((2, 3, 6, 5), (8, 3, 3, 2)) == ["windows"] * 3
+    with mock.patch.object(convolution.windows, "COLUMNS", 100):
+        assert ways_taken((2, 3, 6, 5), (8, 3, 3, 2)) == ["bands"] * 3
+        assert ways_taken((2, 3, 9, 8), (4, 3, 2, 3), stride=(3, 2)) == ["bands"] * 3
+        # 2 · 2 · 2 output pixels, 9 output channels
+        assert ways_taken((2, 3, 4, 3), (9, 3, 3, 2)) == ["windows"] * 3
+    assert ways_taken((1, 9, 200, 201), (9, 9, 3, 2)) == ["bands"] * 3
+
+
+@pytest.mark.parametrize("way", ["bands", "windows"])
+def test_each_way_has_its_own_three_maps(rng, way):
+    module = getattr(convolution, way)
+    x, w = Tensor(rng.normal(size=(2, 3, 6, 5)), True), rng.normal(size=(4, 3, 3, 2))
+    names = ("correlate", "input_gradient", "weight_gradient")
+    spies = {name: mock.Mock(side_effect=getattr(module, name)) for name in names}
+    with mock.patch.multiple(module, **spies), cases.using(way):
+        y = ops.conv2d(x, Tensor(w, True))
+        y.backward(cases.upstream(y))
+    assert all(spy.called for spy in spies.values())
+
+
+def test_stride_one_is_left_as_it_is_and_others_are_split():
+    plain = UnitStride(Geometry.of(1, 2, (2, 3), 1), (3, 2), (4, 5))
+    assert plain.plain
+    split = UnitStride(Geometry.of((3, 2), 1, 1, 1), (5, 1), (4, 6))
+    assert not split.plain
+    # 5 taps at stride 3: three grids of two taps; one tap at stride 2: one grid
+    assert (split.phases, split.kernel_size) == ((3, 1), (2, 1))
+    image = np.arange(2 * 3 * 13 * 12.0).reshape(2, 3, 13, 12)
+    grids = split.split_image(image)
+    assert grids.shape == (2, 3 * 3 * 1, 5, 6)
+    # channel 1, grid (2, 0), row 1, column 3: pixel (1·3 + 2 − 1, 3·2 + 0 − 1)
+    assert grids[1, 1 * 3 + 2, 1, 3] == image[1, 1, 4, 5]
+
+
+@FEW
+@given(cases.convolutions())
+def test_splitting_and_joining_are_adjoint(case):
+    x, w = case.inputs[:2]
+    geometry = geometry_of(case)
+    size = geometry.output_size(x.shape, w.shape[2:])
+    unit = UnitStride(geometry, w.shape[2:], size)
+    for split, join, whole in (
+        (unit.split_image, lambda p: unit.join_image(p, x.shape[2:]), x),
+        (unit.split_kernel, unit.join_kernel, w),
+    ):
+        parts = split(whole)
+        other = cases.upstream(parts)
+        assert cases.inner(parts, other) == pytest.approx(
+            cases.inner(whole, join(other)), abs=1e-10
+        )
+
+
+# ---- bands and threads
+
+
+def everything(case, op=ops.conv2d):
+    """Value and gradients of one pass."""
+    leaves = cases.tensors(case.inputs)
+    y = op(*leaves, **case.arguments)
+    y.backward(cases.upstream(y))
+    return [y.data, *(leaf.grad for leaf in leaves)]
+
+
+@pytest.mark.parametrize("partial_size", [bands.PARTIAL_SIZE, 0])
+@FEW
+@given(cases.convolutions())
+def test_many_bands_equal_one(partial_size, case):
+    with cases.using("bands"), mock.patch.object(bands, "PARTIAL_SIZE", partial_size):
+        with mock.patch.object(bands, "LEAST_TASKS", 1):
+            whole = everything(case)
+        with mock.patch.object(bands, "BAND_BYTES", 1):
+            banded = everything(case)
+    for one, many in zip(whole, banded):
+        cases.close(many, one)
+
+
+def test_tiny_bands_are_single_rows_and_huge_ones_whole_images():
+    with mock.patch.object(bands, "BAND_BYTES", 1):
+        assert bands._bands(1, 7, 100) == [slice(i, i + 1) for i in range(7)]
+    with mock.patch.object(bands, "LEAST_TASKS", 1):
+        assert bands._bands(1, 7, 100) == [slice(0, 7)]
+
+
+@pytest.mark.parametrize("partial_size", [bands.PARTIAL_SIZE, 0])
+@pytest.mark.parametrize("way", ["bands", "windows"])
+@pytest.mark.parametrize("op", [ops.conv2d, ops.conv_transpose2d])
+def test_any_number_of_threads_gives_the_same_numbers(rng, op, way, partial_size):
+    shape = (6, 5, 3, 2) if op is ops.conv2d else (5, 6, 3, 2)
+    x, w = rng.normal(size=(3, 5, 19, 16)), rng.normal(size=shape)
+    case = cases.Case((x, w, rng.normal(size=6)), dict(padding=(1, 2), stride=(1, 1)))
+    results = []
+    with (
+        cases.using(way),
+        mock.patch.object(bands, "BAND_BYTES", 3000),
+        mock.patch.object(arrays, "SMALL", 0),
+        mock.patch.object(bands, "PARTIAL_SIZE", partial_size),
+    ):
+        for threads in (1, 2, 3):
+            arrays.set_threads(threads)
+            results.append(everything(case, op))
+    for result in results[1:]:
+        for one, several in zip(results[0], result):
+            np.testing.assert_array_equal(several, one)
+
+
+def test_blocks_of_input_channels_equal_all_at_once(rng):
+    case = cases.Case(
+        (rng.normal(size=(2, 9, 5, 4)), rng.normal(size=(50, 9, 4, 3))), {"padding": 1}
+    )
+    with cases.using("windows"):
+        together = everything(case)
+        with mock.patch.object(convolution.windows, "COLUMNS", 1):
+            apart = everything(case)
+    for one, many in zip(together, apart):
+        cases.close(many, one)
+
+
+# ---- adjoints
+
+
+@pytest.mark.parametrize("way", ["bands", "windows"])
+@FEW
+@given(cases.convolutions())
+def test_three_maps_are_adjoint(way, case):
+    """⟨conv(x, w), y⟩ = ⟨x, convᵀ(y, w)⟩ = ⟨w, weight(x, y)⟩."""
+    x, w = case.inputs[:2]
+    geometry = geometry_of(case)
+    with cases.using(way):
+        forward = ops.conv2d(Tensor(x), Tensor(w), **case.arguments).data
+        y = cases.upstream(forward)
+        back = convolve_input(y, w, geometry, x.shape[2:])
+        weight = convolve_weight(x, y, geometry, w.shape[2:])
+    assert (back.shape, weight.shape) == (x.shape, w.shape)
+    size = np.linalg.norm(forward) * np.linalg.norm(y) + 1
+    assert abs(cases.inner(forward, y) - cases.inner(x, back)) < 1e-12 * size
+    assert abs(cases.inner(forward, y) - cases.inner(w, weight)) < 1e-12 * size
+
+
+@FEW
+@given(cases.transposed_convolutions())
+def test_transposed_convolution_is_the_adjoint_of_convolution(case):
+    """⟨convᵀ(x), z⟩ = ⟨x, conv(z)⟩: the public operators, whose weights are shared."""
+    x, w = case.inputs[:2]
+    up = ops.conv_transpose2d(Tensor(x), Tensor(w), None, **case.arguments).data
+    z = cases.upstream(up)
+    arguments = {k: v for k, v in case.arguments.items() if k != "output_padding"}
+    down = ops.conv2d(Tensor(z), Tensor(w), None, **arguments).data
+    down = down[:, :, : x.shape[2], : x.shape[3]]
+    size = np.linalg.norm(up) * np.linalg.norm(z) + 1
+    assert abs(cases.inner(up, z) - cases.inner(x, down)) < 1e-12 * size
+
+
+@FEW
+@given(cases.convolutions())
+def test_convolution_is_linear_in_image_and_kernel(case):
+    x, w = case.inputs[:2]
+    v, u = cases.upstream(x), cases.upstream(w)
+
+    def conv(x, w):
+        return ops.conv2d(Tensor(x), Tensor(w), **case.arguments).data
+
+    cases.close(conv(x + 3 * v, w), conv(x, w) + 3 * conv(v, w))
+    cases.close(conv(x, w - 2 * u), conv(x, w) - 2 * conv(x, u))
+
+
+# ---- gradients
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=5)
+@given(cases.convolutions())
+def test_convolution_gradients(way, case):
+    with cases.using(way):
+        check_gradients(
+            lambda *inputs: ops.conv2d(*inputs, **case.arguments),
+            case.inputs,
+            full_size=120,
+        )
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=5)
+@given(cases.transposed_convolutions())
+def test_transposed_convolution_gradients(way, case):
+    with cases.using(way):
+        check_gradients(
+            lambda *inputs: ops.conv_transpose2d(*inputs, **case.arguments),
+            case.inputs,
+            full_size=120,
+        )
+
+
+@pytest.mark.parametrize("wanted", range(3))
+@pytest.mark.parametrize("op", [ops.conv2d, ops.conv_transpose2d])
+def test_only_wanted_gradients_are_computed(rng, op, wanted):
+    shapes = [(2, 3, 6, 5), (3, 3, 2, 4), (3,)]
+    inputs = [Tensor(rng.normal(size=s), i == wanted) for i, s in enumerate(shapes)]
+    y = op(*inputs, stride=2)
+    back = "convolve_input" if op is ops.conv2d else "convolve"
+    with (
+        mock.patch.object(convolution, back) as image,
+        mock.patch.object(convolution, "convolve_weight") as weight,
+    ):
+        image.return_value = np.ones(shapes[0])
+        weight.return_value = np.ones(shapes[1])
+        y.backward(cases.upstream(y))
+    assert (image.called, weight.called) == (wanted == 0, wanted == 1)
+    assert [x.grad is not None for x in inputs] == [i == wanted for i in range(3)]
+
+
+# ---- planted faults: every one is caught by the checks above
+
+
+def without(name):
+    def wrong(op, *inputs, **arguments):
+        arguments[name] = 1 if name != "padding" else 0
+        return op(*inputs, **arguments)
+
+    return wrong
+
+
+def transposed_pair(name):
+    def wrong(op, *inputs, **arguments):
+        arguments[name] = arguments[name][::-1]
+        return op(*inputs, **arguments)
+
+    return wrong
+
+
+def padding_off_by_one(op, *inputs, **arguments):
+    (top, bottom), sides = arguments["padding"]
+    arguments["padding"] = (top + 1, max(0, bottom - 1)), sides
+    return op(*inputs, **arguments)
+
+
+def padding_after_before(op, *inputs, **arguments):
+    arguments["padding"] = tuple(pads[::-1] for pads in arguments["padding"])
+    return op(*inputs, **arguments)
+
+
+def kernel_flipped(op, x, w, *bias, **arguments):
+    return op(x, Tensor(w.data[:, :, ::-1, ::-1]), *bias, **arguments)
+
+
+def kernel_shifted(op, x, w, *bias, **arguments):
+    return op(x, Tensor(np.roll(w.data, 1, axis=3)), *bias, **arguments)
+
+
+def bias_forgotten(op, x, w, *bias, **arguments):
+    return op(x, w, **arguments)
+
+
+def groups_mixed(op, x, w, *bias, **arguments):
+    return op(Tensor(np.roll(x.data, 1, axis=1)), w, *bias, **arguments)
+
+
+FAULTS = {
+    "stride ignored": without("stride"),
+    "dilation ignored": without("dilation"),
+    "padding ignored": without("padding"),
+    "stride transposed": transposed_pair("stride"),
+    "dilation transposed": transposed_pair("dilation"),
+    "padding transposed": transposed_pair("padding"),
+    "padding off by one": padding_off_by_one,
+    "padding after, before": padding_after_before,
+    "kernel flipped": kernel_flipped,
+    "kernel shifted": kernel_shifted,
+    "bias forgotten": bias_forgotten,
+    "groups mixed": groups_mixed,
+}
+QUIET = settings(max_examples=50, phases=[Phase.generate], report_multiple_bugs=False)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("op", [ops.conv2d, ops.conv_transpose2d])
+def test_faults_are_caught(op, fault):
+    def wrong(*inputs, **arguments):
+        try:
+            return FAULTS[fault](op, *inputs, **arguments)
+        except ValueError:  # the fault does not fit this case
+            return op(*inputs, **arguments)
+
+    plain = op is ops.conv2d
+    law = equals_its_definition if plain else transpose_equals_its_definition
+    drawn = cases.convolutions() if plain else cases.transposed_convolutions()
+    with pytest.raises(AssertionError):
+        QUIET(given(drawn)(lambda case: law(case, wrong)))()
+
+
+@pytest.mark.parametrize("name", ["correlate", "input_gradient", "weight_gradient"])
+@pytest.mark.parametrize("way", ["bands", "windows"])
+def test_faults_within_a_way_are_caught(rng, way, name):
+    """Each of the three maps, reading one row too low."""
+    module = getattr(convolution, way)
+    own = getattr(module, name)
+
+    def shifted(a, b, start, *rest):
+        return own(a, b, (start[0] + 1, start[1]), *rest)
+
+    inputs = [rng.normal(size=(2, 3, 6, 5)), rng.normal(size=(4, 3, 2, 3))]
+    faulty = mock.patch.object(module, name, shifted)
+    with cases.using(way), faulty, pytest.raises(AssertionError):
+        both_laws(inputs)
+
+
+def both_laws(inputs):
+    arguments = dict(stride=1, padding=1, dilation=1, groups=1)
+    equals_its_definition(cases.Case(tuple(inputs), arguments))
+    check_gradients(ops.conv2d, inputs)
+
+
+# ---- errors
+
+
+def conv(
+    x_shape, w_shape, b_shape=None, op=ops.conv2d, dtypes=("f8", "f8"), **arguments
+):
+    x, w = np.ones(x_shape, dtypes[0]), np.ones(w_shape, dtypes[1])
+    bias = None if b_shape is None else Tensor(np.ones(b_shape))
+    return op(Tensor(x), Tensor(w), bias, **arguments)
+
+
+X, W = (2, 4, 6, 5), (6, 4, 3, 2)
+
+
+@pytest.mark.parametrize(
+    "error, words, call",
+    [
+        (ValueError, r"conv2d needs x \(N, C, H, W\)", lambda: conv(X[1:], W)),
+        (ValueError, r"weight \(O, C/groups, KH, KW\)", lambda: conv(X, W[1:])),
+        (ValueError, "x has 4 channels, but weight", lambda: conv(X, (6, 3, 3, 2))),
+        (ValueError, "with groups 2 takes 8", lambda: conv(X, W, groups=2)),
+        (
+            ValueError,
+            "groups is 4, which does not divide",
+            lambda: conv(X, (6, 1, 3, 2), groups=4),
+        ),
+        (ValueError, "groups is 0; it must be", lambda: conv(X, W, groups=0)),
+        (ValueError, "groups is 1.0; it must be", lambda: conv(X, W, groups=1.0)),
+        (
+            ValueError,
+            r"bias has shape \(5,\); it must be \(6,\)",
+            lambda: conv(X, W, 5),
+        ),
+        (
+            TypeError,
+            "x is float32 and weight is float64",
+            lambda: conv(X, W, dtypes=("f4", "f8")),
+        ),
+        (
+            TypeError,
+            "x is float32 and bias is float64",
+            lambda: conv(X, W, 6, dtypes=("f4", "f4")),
+        ),
+        (
+            TypeError,
+            "x must be a float32 or float64 array; its type is int64",
+            lambda: conv(X, W, dtypes=("i8", "i8")),
+        ),
+        (
+            ValueError,
+            "larger than the padded height: it spans 7 of 6",
+            lambda: conv(X, (6, 4, 7, 2)),
+        ),
+        (
+            ValueError,
+            "larger than the padded width",
+            lambda: conv(X, W, dilation=(1, 5)),
+        ),
+        (ValueError, "stride must be at least 1", lambda: conv(X, W, stride=(1, 0))),
+        (TypeError, "stride must be an integer", lambda: conv(X, W, stride=1.5)),
+        (ValueError, "padding must be at least 0", lambda: conv(X, W, padding=-1)),
+        (
+            ValueError,
+            "dilation must be an integer or a pair",
+            lambda: conv(X, W, dilation=(1, 2, 3)),
+        ),
+    ],
+)
+def test_bad_input_of_convolution_is_refused(error, words, call):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def transposed(x_shape, w_shape, b_shape=None, **arguments):
+    return conv(x_shape, w_shape, b_shape, ops.conv_transpose2d, **arguments)
+
+
+T = (4, 6, 3, 2)
+
+
+@pytest.mark.parametrize(
+    "words, call",
+    [
+        ("conv_transpose2d needs x", lambda: transposed(X[1:], T)),
+        (
+            "x has 4 channels, but weight .* takes 6",
+            lambda: transposed(X, (6, 4, 3, 2)),
+        ),
+        (
+            r"bias has shape \(4,\); it must be \(12,\)",
+            lambda: transposed(X, T, 4, groups=2),
+        ),
+        ("groups is 3, which does not divide", lambda: transposed(X, T, groups=3)),
+        ("output_padding must be less", lambda: transposed(X, T, output_padding=1)),
+        ("padding leaves nothing", lambda: transposed((1, 4, 1, 1), T, padding=2)),
+    ],
+)
+def test_bad_input_of_transposed_convolution_is_refused(words, call):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+@given(st.sampled_from([1, 2, 3]))
+def test_number_of_groups_may_be_numpys(groups):
+    x, w = np.ones((2, 6, 4, 3)), np.ones((6, 6 // groups, 2, 1))
+    y = ops.conv2d(Tensor(x), Tensor(w), groups=np.int64(groups))
+    np.testing.assert_array_equal(y.data, np.full((2, 6, 3, 3), 12.0 / groups))
