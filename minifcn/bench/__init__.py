@@ -16,6 +16,8 @@ import subprocess
 import sys
 from typing import Any
 
+from minifcn.data import read_image
+
 WORK = ("forward", "step")
 PEERS = ("torch", "torch channels_last")
 
@@ -66,6 +68,7 @@ def measure(
     repeats: int = 3,
     width: float = 1.0,
     seed: int = 0,
+    image: str | None = None,
 ) -> dict[str, Any]:
     """Time FCN-8s (21 classes, Caffe's geometry) on one image, forward and in training.
 
@@ -74,7 +77,8 @@ def measure(
         size: (height, width) of the image, pixels.
         repeats: counted runs of each, after one that is not.
         width: a factor for the channels of VGG-16.
-        seed: of weights, image and labels.
+        seed: of weights, labels, and of the image where none is given.
+        image: a photograph to use, at its own size.
 
     Returns:
         {"machine": …, "size": …, "minifcn": {work: {"seconds", "peak_bytes"}},
@@ -85,12 +89,14 @@ def measure(
     """
     if against and importlib.util.find_spec("torch") is None:
         raise ValueError("--against torch needs PyTorch: pip install torch")
+    if image:
+        size = read_image(image).shape[:2]
     if repeats < 1 or min(size) < 1 or width <= 0:
         raise ValueError(
             f"size is {size}, repeats {repeats} and width {width}; all must be positive"
         )
     net = {"name": "fcn8s", "n_classes": 21, "width": width}
-    settings = {"net": net, "size": list(size), "seed": seed}
+    settings = {"net": net, "size": list(size), "seed": seed, "image": image}
     names = ["minifcn", *(PEERS if against else ())]
     contenders = [Contender(name, settings) for name in names]
     try:

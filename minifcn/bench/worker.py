@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minifcn import Tensor, models, nn, no_grad, ops, optim
+from minifcn.data import read_image, to_input
 
 RATE, MOMENTUM, DECAY = 1e-14, 0.99, 5e-4  # the authors' FCN-8s
 
@@ -53,7 +54,10 @@ def _problem(settings: dict[str, Any]) -> tuple[models.FCN, np.ndarray, np.ndarr
         if name.startswith("score") and parameter.ndim == 4:  # zero scores show nothing
             parameter.data[...] = rng.normal(0, 0.01, parameter.shape)
     H, W = settings["size"]
-    x = rng.uniform(-120, 130, (1, 3, H, W)).astype(np.float32)
+    if settings["image"]:
+        x = to_input(read_image(settings["image"]))[None]
+    else:
+        x = rng.uniform(-120, 130, (1, 3, H, W)).astype(np.float32)
     return net, x, rng.integers(0, settings["net"]["n_classes"], (1, H, W))
 
 

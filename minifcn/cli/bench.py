@@ -22,6 +22,9 @@ def add_options(parser: ArgumentParser) -> None:
         help="of the image (375 500)",
     )
     parser.add_argument(
+        "--image", metavar="FILE", help="a photograph to use, instead of noise"
+    )
+    parser.add_argument(
         "--repeats", type=int, default=3, metavar="N", help="counted runs (3)"
     )
     parser.add_argument(
@@ -29,14 +32,16 @@ def add_options(parser: ArgumentParser) -> None:
     )
     add_seed(parser)
     add_json(parser)
-    example(parser, "minifcn bench --against torch")
+    example(parser, "minifcn bench --against torch --image photo.jpg")
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
     """Measure; print the figures."""
     size = (args.size[0], args.size[1])
-    figures = bench.measure(args.against, size, args.repeats, args.width, args.seed)
+    figures = bench.measure(
+        args.against, size, args.repeats, args.width, args.seed, args.image
+    )
     if args.json:
         print_json(figures)
     else:
