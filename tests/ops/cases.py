@@ -4,11 +4,13 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import numpy as np
-from hypothesis import assume
+from hypothesis import assume, settings
 from hypothesis import strategies as st
 
 from minifcn import Tensor
 from minifcn.ops import convolution
+
+FEW, FEWEST = settings(max_examples=25), settings(max_examples=5)
 
 TOLERANCE = {"float64": 1e-11, "float32": 2e-5}  # of the largest value
 

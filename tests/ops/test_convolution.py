@@ -21,7 +21,6 @@ from minifcn.ops.convolution import (
 from tests.ops import cases
 
 WAYS = ["bands", "windows", "own choice"]
-FEW = settings(max_examples=25)
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +100,7 @@ def test_a_small_transposed_convolution_by_hand():
 
 
 @pytest.mark.parametrize("way", WAYS)
-@FEW
+@cases.FEW
 @given(cases.convolutions(), cases.dtypes, cases.layouts)
 def test_convolution_equals_its_definition(way, case, dtype, layout):
     with cases.using(way):
@@ -109,7 +108,7 @@ def test_convolution_equals_its_definition(way, case, dtype, layout):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@FEW
+@cases.FEW
 @given(cases.transposed_convolutions(), cases.dtypes, cases.layouts)
 def test_transposed_convolution_equals_its_definition(way, case, dtype, layout):
     with cases.using(way):
@@ -201,7 +200,7 @@ def test_stride_one_is_left_as_it_is_and_others_are_split():
     assert grids[1, 1 * 3 + 2, 1, 3] == image[1, 1, 4, 5]
 
 
-@FEW
+@cases.FEW
 @given(cases.convolutions())
 def test_splitting_and_joining_are_adjoint(case):
     x, w = case.inputs[:2]
@@ -231,7 +230,7 @@ def everything(case, op=ops.conv2d):
 
 
 @pytest.mark.parametrize("partial_size", [bands.PARTIAL_SIZE, 0])
-@FEW
+@cases.FEW
 @given(cases.convolutions())
 def test_many_bands_equal_one(partial_size, case):
     with cases.using("bands"), mock.patch.object(bands, "PARTIAL_SIZE", partial_size):
@@ -288,7 +287,7 @@ def test_blocks_of_input_channels_equal_all_at_once(rng):
 
 
 @pytest.mark.parametrize("way", ["bands", "windows"])
-@FEW
+@cases.FEW
 @given(cases.convolutions())
 def test_three_maps_are_adjoint(way, case):
     """⟨conv(x, w), y⟩ = ⟨x, convᵀ(y, w)⟩ = ⟨w, weight(x, y)⟩."""
@@ -305,7 +304,7 @@ def test_three_maps_are_adjoint(way, case):
     assert abs(cases.inner(forward, y) - cases.inner(w, weight)) < 1e-12 * size
 
 
-@FEW
+@cases.FEW
 @given(cases.transposed_convolutions())
 def test_transposed_convolution_is_the_adjoint_of_convolution(case):
     """⟨convᵀ(x), z⟩ = ⟨x, conv(z)⟩: the public operators, whose weights are shared."""
@@ -319,7 +318,7 @@ def test_transposed_convolution_is_the_adjoint_of_convolution(case):
     assert abs(cases.inner(up, z) - cases.inner(x, down)) < 1e-12 * size
 
 
-@FEW
+@cases.FEW
 @given(cases.convolutions())
 def test_convolution_is_linear_in_image_and_kernel(case):
     x, w = case.inputs[:2]
@@ -336,7 +335,7 @@ def test_convolution_is_linear_in_image_and_kernel(case):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=5)
+@cases.FEWEST
 @given(cases.convolutions())
 def test_convolution_gradients(way, case):
     with cases.using(way):
@@ -348,7 +347,7 @@ def test_convolution_gradients(way, case):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=5)
+@cases.FEWEST
 @given(cases.transposed_convolutions())
 def test_transposed_convolution_gradients(way, case):
     with cases.using(way):
@@ -580,6 +579,7 @@ def test_bad_input_of_transposed_convolution_is_refused(words, call):
         call()
 
 
+@cases.FEW
 @given(st.sampled_from([1, 2, 3]))
 def test_number_of_groups_may_be_numpys(groups):
     x, w = np.ones((2, 6, 4, 3)), np.ones((6, 6 // groups, 2, 1))

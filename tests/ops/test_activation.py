@@ -1,0 +1,225 @@
+"""ReLU, what it may overwrite, and dropout."""
+
+import json
+
+import numpy as np
+import pytest
+
+from minifcn import Tensor, arrays, nn, no_grad, ops
+from minifcn.laws import GradientError, check_gradients
+from tests.ops import cases
+
+
+@pytest.fixture(autouse=True)
+def random_numbers():
+    state = nn.random_state()
+    yield
+    nn.set_random_state(state)
+
+
+@pytest.mark.parametrize("layout", [cases.contiguous, cases.strided])
+@pytest.mark.parametrize("dtype", cases.TOLERANCE)
+def test_relu_and_its_gradient(rng, dtype, layout):
+    x = rng.normal(size=(2, 3, 5, 4)).astype(dtype)
+    x[0, 0, 0, :3] = 0.0, -0.0, 1e-30
+    (leaf,) = cases.tensors([x], dtype, layout)
+    y = ops.relu(leaf)
+    cases.close(y.data, np.where(x > 0, x, 0), dtype)
+    gy = cases.upstream(x).astype(dtype)
+    y.backward(layout(gy))
+    np.testing.assert_array_equal(leaf.grad, np.where(x > 0, gy, 0))
+
+
+def test_relu_gradient_by_central_differences(rng):
+    x = rng.permutation(24).reshape(2, 3, 4) - 11.5
+    assert check_gradients(ops.relu, [x]).compared == 24
+    for wrong in (
+        lambda x: ops.relu(x) + ops.relu(-x).detach(),
+        lambda x: ops.relu(x) * 2.0 - ops.relu(x).detach(),
+        lambda x: x * (x.data < 0) + ops.relu(x).detach(),
+    ):
+        with pytest.raises(GradientError):
+            check_gradients(wrong, [x])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_relu_in_pieces(monkeypatch, rng, threads):
+    monkeypatch.setattr(arrays, "PIECE", 50)
+    arrays.set_threads(threads)
+    try:
+        x = Tensor(rng.normal(size=(3, 7, 11)), requires_grad=True)
+        y = ops.relu(x)
+        gy = cases.upstream(y)
+        y.backward(gy)
+    finally:
+        arrays.set_threads(0)
+    np.testing.assert_array_equal(y.data, np.maximum(x.data, 0))
+    np.testing.assert_array_equal(x.grad, gy * (x.data > 0))
+
+
+# ---- in place
+
+
+def test_relu_in_place_overwrites_and_has_the_same_gradient(rng):
+    x = rng.normal(size=(2, 3, 4))
+    results = []
+    for inplace in (False, True):
+        leaf = Tensor(x.copy(), requires_grad=True)
+        h = leaf * 2.0
+        y = ops.relu(h, inplace=inplace)
+        assert (y.data is h.data) is inplace
+        y.backward(cases.upstream(y))
+        results.append((y.data, leaf.grad))
+        np.testing.assert_array_equal(leaf.data, x)
+    for plain, in_place in zip(*results):
+        np.testing.assert_array_equal(in_place, plain)
+
+
+def test_reading_what_was_overwritten_reads_the_result(rng):
+    """h after relu(h, inplace=True) is y, in value and in gradient."""
+    leaf = Tensor(np.array([-1.0, 2.0]), requires_grad=True)
+    h = leaf * 1.0
+    ops.relu(h, inplace=True)
+    z = h * 3.0
+    np.testing.assert_array_equal(z.data, [0, 6])
+    z.backward(np.ones(2))
+    np.testing.assert_array_equal(leaf.grad, [0, 3])
+
+
+def test_constant_may_be_overwritten():
+    x = Tensor(np.array([-1.0, 2.0]))
+    ops.relu(x, inplace=True)
+    np.testing.assert_array_equal(x.data, [0, 2])
+
+
+def leaf():
+    return Tensor(np.array([[-1.0, 2.0]]), requires_grad=True)
+
+
+def read_before():
+    h = leaf() * 2.0
+    h * h
+    return h
+
+
+REFUSED = {
+    "a leaf that requires a gradient": leaf,
+    "another operation has read it": read_before,
+    "ReLU keeps it for its backward pass": lambda: ops.relu(leaf()),
+    "Reshape keeps it": lambda: leaf().reshape(2, 1),
+    "Crop keeps it": lambda: ops.crop(leaf(), 0, (1, 2)),
+    "MaxPool2d keeps it": lambda: ops.max_pool2d(leaf().reshape(1, 1, 1, 2) * 1.0, 1),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_what_somebody_needs_is_not_overwritten(reason):
+    x = REFUSED[reason]()
+    before = x.data.copy()
+    with pytest.raises(ValueError, match=f"cannot overwrite x: .*{reason}"):
+        ops.relu(x, inplace=True)
+    np.testing.assert_array_equal(x.data, before)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x.detach(),
+        lambda x: x.reshape(2, 1),
+        lambda x: ops.crop(x, 0, (1, 2)),
+        lambda x: ops.pad(x, 0),
+    ],
+)
+def test_views_of_an_array_are_not_overwritten_off_the_tape(view):
+    x = leaf()
+    with no_grad(), pytest.raises(ValueError, match="cannot overwrite"):
+        ops.relu(view(x), inplace=True)
+    np.testing.assert_array_equal(x.data, [[-1, 2]])
+
+
+def test_layers_outputs_are_overwritten_off_the_tape(rng):
+    x = Tensor(rng.normal(size=(2, 3, 5, 4)))
+    with no_grad():
+        h = ops.conv2d(x, Tensor(rng.normal(size=(4, 3, 2, 3))))
+        assert ops.relu(h, inplace=True).data is h.data
+
+
+# ---- dropout
+
+
+@pytest.mark.parametrize("dtype", cases.TOLERANCE)
+def test_dropout_drops_scales_and_has_the_same_mask_on_the_way_back(rng, dtype):
+    nn.seed(3)
+    (x,) = cases.tensors([rng.uniform(1, 2, (20, 30, 10))], dtype)
+    y = ops.dropout(x, 0.2)
+    assert y.dtype == dtype
+    kept = y.data != 0
+    np.testing.assert_allclose(y.data[kept], x.data[kept] / 0.8, rtol=1e-6)
+    assert abs(kept.mean() - 0.8) < 4 * np.sqrt(0.2 * 0.8 / kept.size)
+    gy = rng.uniform(1, 2, y.shape).astype(dtype)
+    y.backward(gy)
+    assert x.grad.dtype == dtype
+    np.testing.assert_allclose(x.grad, np.where(kept, gy / 0.8, 0), rtol=1e-6)
+
+
+def test_dropout_drops_each_element_by_itself():
+    nn.seed(4)
+    y = ops.dropout(Tensor(np.ones((200, 300))), 0.5).data > 0
+    for axis in (0, 1):
+        rates = y.mean(axis=axis)
+        assert 0.3 < rates.min() < rates.max() < 0.7
+    assert abs((y[1:] == y[:-1]).mean() - 0.5) < 0.02
+
+
+def test_dropout_gradient_with_a_fixed_seed(rng):
+    def op(x):
+        nn.seed(5)
+        return ops.dropout(x, 0.4)
+
+    def another_mask(x):
+        nn.seed(5)
+        y = ops.dropout(x, 0.4)
+        nn.seed(6)
+        z = ops.dropout(x, 0.4)
+        return z + (y.detach() - z.detach())
+
+    x = rng.normal(size=(3, 4, 5))
+    assert check_gradients(op, [x]).compared == 60
+    with pytest.raises(GradientError):
+        check_gradients(another_mask, [x])
+
+
+def test_seed_repeats_and_state_goes_on():
+    x = Tensor(np.ones((4, 5)))
+    nn.seed(7)
+    first, second = ops.dropout(x).data, ops.dropout(x).data
+    assert (first != second).any()
+    nn.seed(7)
+    np.testing.assert_array_equal(ops.dropout(x).data, first)
+    state = json.loads(json.dumps(nn.random_state()))
+    np.testing.assert_array_equal(ops.dropout(x).data, second)
+    nn.seed(8)
+    assert (ops.dropout(x).data != first).any()
+    nn.set_random_state(state)
+    np.testing.assert_array_equal(ops.dropout(x).data, second)
+
+
+def test_state_is_a_copy():
+    state = nn.random_state()
+    before = json.dumps(state)
+    ops.dropout(Tensor(np.ones((40, 50))))
+    assert json.dumps(state) == before
+
+
+def test_no_dropout_outside_of_training():
+    x = Tensor(np.ones((4, 5)))
+    before = nn.random_state()
+    np.testing.assert_array_equal(ops.dropout(x, 0.5, training=False).data, x.data)
+    np.testing.assert_array_equal(ops.dropout(x, 0.0).data, x.data)
+    assert nn.random_state() == before
+
+
+@pytest.mark.parametrize("p", [-0.1, 1, 1.5, float("nan")])
+def test_impossible_probability_is_refused(p):
+    with pytest.raises(ValueError, match=r"dropout must lie in \[0, 1\)"):
+        ops.dropout(Tensor(np.ones(3)), p)
