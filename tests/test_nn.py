@@ -1,0 +1,257 @@
+"""Modules: their parameters, names, states and initialisers."""
+
+import math
+
+import numpy as np
+import pytest
+
+from minifcn import Tensor, nn, ops
+
+
+class Block(nn.Module):
+    """Two convolutions and a dropout."""
+
+    def __init__(self):
+        self.first = nn.Conv2d(3, 4, 3, padding=1)
+        self.second = nn.Conv2d(4, 2, 1, stride=2)
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x):
+        return self.second(self.drop(ops.relu(self.first(x))))
+
+
+class Net(nn.Module):
+    """A block within a network, and a parameter of its own."""
+
+    def __init__(self):
+        self.block = Block()
+        self.gain = nn.Parameter(np.full((), 2.0, np.float32))
+        self.note = "no parameter"
+
+    def forward(self, x):
+        return self.block(x) * self.gain
+
+
+NAMES = [
+    "block.first.weight",
+    "block.first.bias",
+    "block.second.weight",
+    "block.second.bias",
+    "gain",
+]
+
+
+def copies(module):
+    return {name: array.copy() for name, array in module.state_dict().items()}
+
+
+def test_parameters_are_found_by_their_paths():
+    net = Net()
+    assert [name for name, _ in net.named_parameters()] == NAMES
+    assert list(net.parameters()) == [p for _, p in net.named_parameters()]
+    assert dict(net.named_parameters())["block.second.bias"] is net.block.second.bias
+    assert [name for name, _ in net.children()] == ["block"]
+    assert nn.count_parameters(net) == 4 * 3 * 9 + 4 + 2 * 4 + 2 + 1
+
+
+def test_forward_is_that_of_the_operators(rng):
+    nn.seed(1)
+    net = Net().eval()
+    x = Tensor(rng.normal(size=(2, 3, 5, 4)).astype(np.float32))
+    net.block.first.bias.data[:] = rng.normal(size=4)
+    h = ops.conv2d(x, net.block.first.weight, net.block.first.bias, padding=1)
+    y = ops.conv2d(
+        ops.relu(h), net.block.second.weight, net.block.second.bias, stride=2
+    )
+    np.testing.assert_array_equal(net(x).data, 2 * y.data)
+    assert net(x).shape == (2, 2, 3, 2)
+
+
+def test_all_arguments_of_a_convolution_arrive(rng):
+    layer = nn.Conv2d(4, 6, 3, stride=2, padding=3, dilation=2, groups=2)
+    x = Tensor(rng.normal(size=(2, 4, 9, 8)).astype(np.float32))
+    expected = ops.conv2d(x, layer.weight, layer.bias, 2, 3, 2, 2)
+    assert layer.weight.shape == (6, 2, 3, 3)
+    np.testing.assert_array_equal(layer(x).data, expected.data)
+
+
+def test_train_and_eval_reach_all_layers_and_switch_dropout(rng):
+    net = Net()
+    x = Tensor(rng.normal(size=(2, 3, 15, 14)).astype(np.float32))
+    assert net.training
+    assert net.block.drop.training
+    assert (net(x).data != net(x).data).any()
+    assert net.eval() is net
+    modules = net, net.block, net.block.first, net.block.drop
+    assert not any(module.training for module in modules)
+    np.testing.assert_array_equal(net(x).data, net(x).data)
+    assert net.train() is net
+    assert net.block.drop.training
+
+
+def test_zero_grad_forgets_all_gradients(rng):
+    net = Net()
+    net(Tensor(rng.normal(size=(2, 3, 5, 4)).astype(np.float32))).sum().backward()
+    assert all(p.grad is not None for p in net.parameters())
+    net.zero_grad()
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_to_changes_the_type_and_forgets_gradients(rng):
+    net = Net()
+    net.gain.grad = np.ones((), np.float32)
+    before = copies(net)
+    assert net.to(dtype=np.float64) is net
+    assert {p.dtype for p in net.parameters()} == {np.dtype(np.float64)}
+    assert net.gain.grad is None
+    for name, array in net.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+    assert net.to("cpu").eval()(Tensor(rng.normal(size=(1, 3, 4, 5)))).dtype == "f8"
+    with pytest.raises(ValueError, match="must be 'cpu' or 'cuda'"):
+        net.to("tpu")
+
+
+# ---- states
+
+
+def test_state_round_trip():
+    nn.seed(1)
+    source = Net()
+    nn.seed(2)
+    target = Net()
+    state = copies(source)
+    assert (target.block.first.weight.data != state["block.first.weight"]).any()
+    target.load_state_dict(state)
+    for name, array in target.state_dict().items():
+        np.testing.assert_array_equal(array, state[name])
+    state["gain"][...] = 77  # what was loaded is a copy
+    assert target.gain.item() == 2
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (lambda s: s.pop("gain"), "gain missing, no names unknown"),
+        (lambda s: s.update(extra=np.ones(1)), "no names missing, extra unknown"),
+        (
+            lambda s: s.update(gain=np.ones(2)),
+            r"gain has shape \(2,\) in the state; this network's is \(\)",
+        ),
+        (
+            lambda s: s.clear(),
+            r"block.first.bias, block.first.weight, .* and 1 more missing",
+        ),
+    ],
+)
+def test_state_of_another_network_is_refused_and_nothing_copied(change, sentence):
+    net = Net()
+    before = copies(net)
+    state = {name: array + 1 for name, array in before.items()}
+    change(state)
+    with pytest.raises(ValueError, match=sentence):
+        net.load_state_dict(state)
+    for name, array in net.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+# ---- parameters and initialisers
+
+
+def test_biases_learn_twice_as_fast_and_do_not_decay():
+    layer = nn.Conv2d(3, 4, 3)
+    assert (layer.weight.lr_mult, layer.weight.decay_mult) == (1, 1)
+    assert (layer.bias.lr_mult, layer.bias.decay_mult) == (2, 0)
+    np.testing.assert_array_equal(layer.bias.data, np.zeros(4))
+
+
+def test_frozen_parameters_require_no_gradient(rng):
+    layer = nn.Conv2d(3, 4, 3)
+    layer.weight.freeze()
+    assert layer.weight.lr_mult == 0
+    layer(Tensor(rng.normal(size=(1, 3, 5, 4)).astype(np.float32))).sum().backward()
+    assert layer.weight.grad is None
+    np.testing.assert_array_equal(layer.bias.grad, np.full(4, 3 * 2))
+    assert not nn.Parameter(np.ones(2), lr_mult=0).requires_grad
+
+
+@pytest.mark.parametrize(
+    "initialiser, variance",
+    [
+        (nn.he_normal, 2 / (50 * 3 * 4)),
+        (nn.xavier_normal, 1 / (50 * 3 * 4)),
+    ],
+)
+def test_variance_of_normal_initialisers(initialiser, variance):
+    nn.seed(3)
+    weight = initialiser((80, 50, 3, 4))
+    assert weight.dtype == np.float32
+    n = weight.size
+    assert abs(weight.mean()) < 4 * math.sqrt(variance / n)
+    assert weight.var() == pytest.approx(variance, rel=4 * math.sqrt(2 / n))
+
+
+def test_he_weights_keep_the_scale_through_relu_layers(rng):
+    nn.seed(4)
+    x = Tensor(rng.normal(size=(2, 64, 12, 13)).astype(np.float32))
+    scales = []
+    for _ in range(8):
+        x = ops.relu(nn.Conv2d(64, 64, 3, padding=1)(x))
+        scales.append(float((x.data[:, :, 2:-2, 2:-2] ** 2).mean()))
+    assert 0.2 < scales[-1] / scales[0] < 2
+
+
+def test_bilinear_weights_stand_on_the_diagonal():
+    weight = nn.bilinear((3, 3, 4, 6))
+    assert weight.dtype == np.float32
+    kernel = ops.bilinear_kernel((4, 6))
+    for i in range(3):
+        for j in range(3):
+            expected = kernel if i == j else np.zeros((4, 6))
+            np.testing.assert_allclose(weight[i, j], expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="as many channels in as out"):
+        nn.bilinear((3, 4, 4, 4))
+
+
+def test_upsample_enlarges_and_is_frozen_unless_learned(rng):
+    x = Tensor(rng.normal(size=(2, 3, 4, 5)).astype(np.float32))
+    up = nn.Upsample(3, 2)
+    assert up(x).shape == (2, 3, 3 * 2 + 4, 4 * 2 + 4)
+    np.testing.assert_array_equal(
+        up(x).data, ops.conv_transpose2d(x, up.weight, stride=2).data
+    )
+    assert not up.weight.requires_grad
+    learned = nn.Upsample(3, 2, learned=True)
+    assert learned.weight.requires_grad
+    np.testing.assert_array_equal(learned.weight.data, up.weight.data)
+    # 2f for even factors, 2f − 1 for odd ones (f = 32: 64), unless told otherwise
+    sizes = [nn.Upsample(1, f).kernel_size for f in (2, 3, 8, 32)]
+    assert sizes == [4, 5, 16, 64]
+    assert nn.Upsample(1, 32, kernel_size=63).weight.shape == (1, 1, 63, 63)
+
+
+def test_seed_repeats_the_initial_weights():
+    def weights(seed):
+        nn.seed(seed)
+        return copies(Net())
+
+    first, again, other = weights(5), weights(5), weights(6)
+    for name in NAMES:
+        np.testing.assert_array_equal(first[name], again[name])
+    assert (first["block.first.weight"] != other["block.first.weight"]).any()
+    assert (first["block.first.weight"][:2] != first["block.first.weight"][2:]).any()
+
+
+def test_gradients_are_clipped_by_their_common_norm():
+    a, b, c = (nn.Parameter(np.zeros(n)) for n in (2, 1, 3))
+    a.grad, b.grad = np.array([3.0, 0]), np.array([4.0])
+    assert nn.clip_gradients(iter([a, b, c]), 10) == 5
+    np.testing.assert_array_equal(a.grad, [3, 0])
+    assert nn.clip_gradients(iter([a, b, c]), 1) == 5
+    np.testing.assert_allclose(a.grad, [0.6, 0])
+    np.testing.assert_allclose(b.grad, [0.8])
+    assert c.grad is None
+
+
+def test_module_without_forward_says_so():
+    with pytest.raises(NotImplementedError, match="Module has no forward"):
+        nn.Module()(Tensor(np.ones(1)))
