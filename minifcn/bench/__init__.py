@@ -56,6 +56,7 @@ class Contender:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
+            self.close()
             raise ValueError(
                 f"the benchmark of {self.name} ended; see its message above"
             )
@@ -98,8 +99,10 @@ def measure(
     net = {"name": "fcn8s", "n_classes": 21, "width": width}
     settings = {"net": net, "size": list(size), "seed": seed, "image": image}
     names = ["minifcn", *(PEERS if against else ())]
-    contenders = [Contender(name, settings) for name in names]
+    contenders: list[Contender] = []
     try:
+        for name in names:
+            contenders.append(Contender(name, settings))
         agreement = _take_turns(contenders, repeats)
     finally:
         for contender in contenders:

@@ -1,0 +1,114 @@
+"""The benchmark: what it measures and prints, and that both sides do the same work."""
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+
+from minifcn import Tensor, bench, models, nn
+
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+needs_torch = pytest.mark.skipif(not HAS_TORCH, reason="PyTorch is not installed")
+TINY = dict(size=(9, 12), repeats=2, width=1 / 64)
+
+
+def check_contender(figures):
+    for work in ("forward", "step"):
+        assert len(figures[work]["all_seconds"]) == 2
+        assert 0 < min(figures[work]["all_seconds"]) <= figures[work]["seconds"] < 60
+        assert 10e6 < figures[work]["peak_bytes"] < 10e9
+
+
+def test_minifcn_alone():
+    figures = bench.measure(None, **TINY)
+    check_contender(figures["minifcn"])
+    assert figures["size"] == [9, 12]
+    assert "ratio" not in figures
+    assert json.loads(json.dumps(figures)) == figures
+    lines = bench.render(figures).splitlines()
+    assert lines[0] == bench.machine()
+    assert "NumPy" in lines[0]
+    assert "width 0.015625, one image of 9×12, float32; median of 2" in lines[1]
+    assert lines[3].startswith("minifcn ")
+    assert len(lines) == 4
+
+
+@needs_torch
+def test_against_torch():
+    figures = bench.measure("torch", **TINY)
+    for name in ("minifcn", "torch", "torch channels_last"):
+        check_contender(figures[name])
+    assert 0 <= figures["difference"] < 1e-3  # all three computed the same
+    peers = [figures[name]["step"]["seconds"] for name in bench.PEERS]
+    ratio = figures["ratio"]["step"]["time"]
+    assert ratio == pytest.approx(figures["minifcn"]["step"]["seconds"] / min(peers))
+    assert "minifcn / best torch" in bench.render(figures)
+
+
+@needs_torch
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("geometry", ["caffe", "same"])
+@pytest.mark.parametrize("name", models.NETWORKS)
+def test_twin_computes_the_same(rng, name, geometry, channels_last):
+    import torch
+
+    from minifcn.bench.twin import Twin
+
+    nn.seed(1)
+    net = models.NETWORKS[name](
+        4, width=(3, 4, 3, 5, 4), fc_channels=(6, 5), geometry=geometry
+    )
+    for path, parameter in net.named_parameters():
+        if path.startswith("score") or path.endswith("bias"):
+            parameter.data[...] = rng.normal(size=parameter.shape)
+    net.to(dtype=np.float64).eval()
+    x = rng.normal(size=(2, 3, 37, 50))
+    y = Twin(net, channels_last)(torch.from_numpy(x), training=False)
+    expected = net(Tensor(x)).data
+    np.testing.assert_allclose(
+        y.detach().numpy(), expected, rtol=0, atol=1e-11 * abs(expected).max()
+    )
+
+
+@needs_torch
+def test_twin_learns_what_the_network_learns():
+    from minifcn.bench.twin import Twin
+
+    net = models.fcn8s(2, width=(1, 1, 1, 1, 1), fc_channels=1)
+    twin = Twin(net, channels_last=False)
+    for name, parameter in net.named_parameters():
+        assert twin.weights[name].requires_grad == parameter.requires_grad
+        twin.weights[name].data += 1
+        assert (parameter.data != twin.weights[name].detach().numpy()).all()
+
+
+def test_ratio_is_to_the_better_peer_in_each():
+    def figures(seconds, size):
+        return {"step": {"seconds": seconds, "peak_bytes": size}}
+
+    ratio = bench._ratio(figures(6, 30), [figures(3, 60), figures(4, 20)], "step")
+    assert ratio == {"time": 2, "memory": 1.5}
+
+
+@pytest.mark.parametrize(
+    "change", [dict(repeats=0), dict(size=(0, 5)), dict(width=0), dict(width=-1)]
+)
+def test_impossible_settings_are_refused(change):
+    with pytest.raises(ValueError, match="all must be positive"):
+        bench.measure(None, **{**TINY, **change})
+
+
+def test_missing_torch_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="needs PyTorch: pip install torch"):
+        bench.measure("torch", **TINY)
+
+
+def test_contender_that_ends_is_reported(capfd):
+    net = {"name": "fcn4s", "n_classes": 2}
+    with pytest.raises(ValueError, match="the benchmark of minifcn ended"):
+        bench.Contender(
+            "minifcn", {"net": net, "size": [9, 12], "seed": 0, "image": None}
+        )
+    assert "net is 'fcn4s'" in capfd.readouterr().err

@@ -1,0 +1,359 @@
+"""The networks: crops, sizes, parameters, alignment, gradients."""
+
+import json
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from minifcn import Tensor, models, nn, no_grad, ops
+from minifcn.laws import check_module
+
+THIN = dict(width=(1, 1, 1, 1, 1), fc_channels=1)
+NETS = list(models.NETWORKS)
+GEOMETRIES = ["caffe", "same"]
+CROPS = {
+    # the authors' prototxt files
+    ("fcn32s", "caffe"): {"upscore": 19},
+    ("fcn16s", "caffe"): {"score_pool4": 5, "upscore16": 27},
+    ("fcn8s", "caffe"): {"score_pool4": 5, "score_pool3": 9, "upscore8": 31},
+    # centred maps: half of what a kernel of 2f adds, f / 2
+    ("fcn32s", "same"): {"upscore": 16},
+    ("fcn16s", "same"): {"upscore2": 1, "upscore16": 8},
+    ("fcn8s", "same"): {"upscore2": 1, "upscore_pool4": 1, "upscore8": 4},
+}
+CROPS |= {("fcn8s_at_once", g): CROPS["fcn8s", g] for g in GEOMETRIES}
+
+
+def network(name, seed=1, n_classes=3, dtype=np.float64, **settings):
+    """A network whose score layers are not zero."""
+    nn.seed(seed)
+    net = models.NETWORKS[name](n_classes, **{**THIN, **settings})
+    rng = np.random.default_rng(seed)
+    for path, parameter in net.named_parameters():
+        if path.startswith("score"):
+            parameter.data[...] = rng.normal(size=parameter.shape)
+    return net.to(dtype=dtype).eval()
+
+
+def scores(net, x):
+    with no_grad():
+        return net(Tensor(x)).data
+
+
+# ---- geometry
+
+
+@pytest.mark.parametrize("trunk", ["vgg16", "vgg19"])
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("name", NETS)
+def test_crops_are_those_of_the_authors(name, geometry, trunk):
+    net = models.NETWORKS[name](**THIN, trunk=trunk, geometry=geometry)
+    assert net.crops == CROPS[name, geometry]
+
+
+@pytest.mark.parametrize("fc_kernel", [1, 3, 5])
+@pytest.mark.parametrize("name", NETS)
+def test_crops_of_same_do_not_depend_on_fc6(name, fc_kernel):
+    net = models.NETWORKS[name](**THIN, geometry="same", fc_kernel=fc_kernel)
+    assert net.crops == CROPS[name, "same"]
+
+
+SIZES = [(1, 1), (1, 500), (3, 2), (31, 33), (64, 65), (97, 1)]
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("name", NETS)
+def test_scores_have_the_size_of_the_image(rng, name, geometry):
+    net = network(name, geometry=geometry, dtype=np.float32)
+    for H, W in SIZES:
+        y = scores(net, rng.normal(size=(2, 3, H, W)).astype(np.float32))
+        assert y.shape == (2, 3, H, W)
+        assert y.dtype == np.float32
+        assert np.isfinite(y).all()
+
+
+@pytest.mark.parametrize("name", ["fcn32s", "fcn16s", "fcn8s"])
+def test_same_geometry_takes_every_width(name):
+    net = network(name, geometry="same", dtype=np.float32)
+    for W in range(1, 131):
+        assert scores(net, np.ones((1, 3, 2, W), np.float32)).shape == (1, 3, 2, W)
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (1, 4, 8, 8), (1, 8, 8, 3)])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match=r"the network needs \(N, 3, H, W\)"):
+        network("fcn8s")(Tensor(np.ones(shape)))
+
+
+# ---- alignment
+
+STREAMS = {
+    "fcn32s": ["score_fr"],
+    "fcn16s": ["score_fr", "score_pool4"],
+    "fcn8s": ["score_fr", "score_pool4", "score_pool3"],
+    "fcn8s_at_once": ["score_fr", "score_pool4", "score_pool3"],
+}
+ONE_STREAM = [(name, stream) for name in STREAMS for stream in STREAMS[name]]
+
+
+def blurring(name, geometry, stream):
+    """A network of one stream in which every kernel is 1 everywhere, and no bias."""
+    net = network(name, n_classes=1, geometry=geometry)
+    for path, parameter in net.named_parameters():
+        if not path.startswith("up"):
+            on = path.endswith("weight") and not path.startswith("score")
+            parameter.data[...] = float(on)
+    getattr(net, stream).weight.data[...] = 1
+    return net
+
+
+def mean_shift(net, W=640):
+    """How far on average the answer to a single pixel lies from it, in pixels.
+
+    Symmetric kernels answer symmetrically but for the grid of the pools; over all 32
+    phases of that grid the shifts cancel, if the scores lie where the image does.
+    """
+    places = np.arange(304, 336)
+    x = np.zeros((len(places), 3, 1, W))
+    x[np.arange(len(places)), :, 0, places] = 1
+    y = scores(net, x)[:, 0, 0]
+    assert (y[:, [0, -1]] == 0).all()  # all of the answer is in the picture
+    return float(((y @ np.arange(W)) / y.sum(axis=1) - places).mean())
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("name, stream", ONE_STREAM)
+def test_scores_lie_where_the_image_does(name, stream, geometry):
+    assert abs(mean_shift(blurring(name, geometry, stream))) < 1e-6
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("name", ["fcn32s", "fcn16s", "fcn8s"])
+def test_a_crop_that_is_off_by_one_is_noticed(name, geometry):
+    for layer in CROPS[name, geometry]:
+        shifts = []
+        for stream in STREAMS[name]:
+            net = blurring(name, geometry, stream)
+            net.crops[layer] -= 1
+            shifts.append(abs(mean_shift(net)))
+        assert max(shifts) > 0.9
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("name", ["fcn32s", "fcn8s"])
+def test_moving_the_image_by_32_pixels_moves_the_scores(rng, name, geometry):
+    """On an empty background: nothing but the patch is moved."""
+    net = network(name, geometry=geometry, width=(2, 2, 3, 3, 2), fc_channels=(3, 2))
+    H, W = 352, 416
+    x, moved = np.zeros((1, 3, H, W)), np.zeros((1, 3, H, W))
+    patch = rng.normal(size=(3, 24, 17))
+    x[0, :, 150:174, 160:177] = patch
+    moved[0, :, 182:206, 224:241] = patch  # 32 further down, 64 further right
+    y, z = scores(net, x), scores(net, moved)
+    assert y.std() > 1e-3
+    inner = 200  # where borders of the map do not reach
+    np.testing.assert_allclose(
+        z[..., 100 + 32 : inner + 32, 100 + 64 : inner + 64],
+        y[..., 100:inner, 100:inner],
+        atol=1e-9 * abs(y).max(),
+    )
+    assert abs(z - y).max() > 1e-2 * abs(y).max()
+
+
+# ---- parameters
+
+COUNTS = {  # learned, frozen
+    "fcn32s": (134_346_581, 1_806_336),
+    "fcn16s": (134_357_354, 21 * 21 * (16 + 1024)),
+    "fcn8s": (134_362_751, 127_008),
+    "fcn8s_at_once": (134_362_751, 127_008),
+}
+
+
+def without_memory(shape):
+    return np.broadcast_to(np.float32(0), shape)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_parameters_at_full_size(name):
+    with (
+        mock.patch.dict(nn.INITIALISERS, he=without_memory),
+        mock.patch.object(nn, "zeros", without_memory),
+        mock.patch.object(nn, "bilinear", without_memory),
+    ):
+        net = models.NETWORKS[name]()
+    learned = sum(p.size for p in net.parameters() if p.requires_grad)
+    frozen = nn.count_parameters(net) - learned
+    assert (learned, frozen) == COUNTS[name]
+    shapes = {path: p.shape for path, p in net.named_parameters()}
+    assert shapes["conv1_1.weight"] == (64, 3, 3, 3)
+    assert shapes["fc6.weight"] == (4096, 512, 7, 7)
+    assert shapes["score_fr.weight"] == (21, 4096, 1, 1)
+
+
+def test_names_are_the_authors():
+    net = models.fcn8s(**THIN)
+    layers = [
+        path[:-7] for path, _ in net.named_parameters() if path.endswith("weight")
+    ]
+    blocks = [
+        f"conv{b}_{i}"
+        for b, n in enumerate((2, 2, 3, 3, 3), 1)
+        for i in range(1, n + 1)
+    ]
+    head = ["score_fr", "upscore2", "score_pool4", "upscore_pool4", "score_pool3"]
+    assert layers == [*blocks, "fc6", "fc7", *head, "upscore8"]
+    deeper = dict(models.fcn8s(**THIN, trunk="vgg19").named_parameters())
+    assert deeper.keys() - dict(net.named_parameters()) == {
+        f"conv{b}_4.{kind}" for b in (3, 4, 5) for kind in ("weight", "bias")
+    }
+
+
+def test_paces_are_the_authors():
+    for path, p in models.fcn8s(**THIN).named_parameters():
+        if path.startswith("upscore"):
+            assert not p.requires_grad
+        elif path.endswith("bias"):
+            assert (p.lr_mult, p.decay_mult) == (2, 0)
+        else:
+            assert (p.lr_mult, p.decay_mult) == (1, 1)
+    learned = models.fcn8s(**THIN, learned_upsampling=True)
+    assert all(p.requires_grad for p in learned.parameters())
+
+
+def test_score_layers_begin_at_zero_and_so_do_the_scores(rng):
+    net = models.fcn8s(4, width=(2, 3, 2, 3, 2), fc_channels=3, geometry="same")
+    assert (net(Tensor(rng.normal(size=(1, 3, 9, 8)).astype("f4"))).data == 0).all()
+
+
+# ---- settings
+
+
+def test_widths_and_fc_channels():
+    net = models.fcn32s(2, width=1 / 32, geometry="same")
+    shapes = {path: p.shape for path, p in net.named_parameters()}
+    widths = [shapes[f"conv{b}_1.weight"][0] for b in range(1, 6)]
+    assert widths == [2, 4, 8, 16, 16]
+    assert shapes["fc6.weight"] == (128, 16, 7, 7)
+    net = models.fcn32s(2, width=(1, 2, 3, 4, 5), fc_channels=(6, 7), fc_kernel=3)
+    assert net.fc6.weight.shape == (6, 5, 3, 3)
+    assert net.fc7.weight.shape == (7, 6, 1, 1)
+
+
+def test_at_once_scales_the_pools(rng):
+    x = rng.normal(size=(2, 3, 21, 34))
+    at_once = network("fcn8s_at_once", geometry="same")
+    staged = network("fcn8s", geometry="same")
+    staged.score_pool4.weight.data *= 0.01
+    staged.score_pool3.weight.data *= 0.0001
+    y = scores(at_once, x)
+    np.testing.assert_allclose(y, scores(staged, x), rtol=1e-12)
+    other = network(
+        "fcn8s_at_once", geometry="same", skip_scales={"pool4": 0.5, "pool3": 3.0}
+    )
+    staged.score_pool4.weight.data *= 0.5 / 0.01
+    staged.score_pool3.weight.data *= 3.0 / 0.0001
+    z = scores(other, x)
+    np.testing.assert_allclose(z, scores(staged, x), rtol=1e-12)
+    assert abs(z - y).max() > 1e-3
+
+
+def test_dropout_follows_fc6_and_fc7_in_training_alone(rng):
+    x = Tensor(rng.normal(size=(1, 3, 40, 33)))
+    net = network("fcn32s", geometry="same", width=(4, 4, 4, 4, 4), fc_channels=32)
+    with mock.patch.object(ops, "dropout", wraps=ops.dropout) as dropout:
+        first, again = net(x).data, net(x).data
+        np.testing.assert_array_equal(again, first)
+        dropout.reset_mock()
+        net.train()
+        assert (net(x).data != first).any()
+        assert [call.args[0].shape[1] for call in dropout.call_args_list] == [32, 32]
+        assert [call.args[1] for call in dropout.call_args_list] == [0.5, 0.5]
+    nothing = network(
+        "fcn32s", geometry="same", width=(4, 4, 4, 4, 4), fc_channels=32, dropout=0.0
+    ).train()
+    np.testing.assert_array_equal(nothing(x).data, first)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_config_builds_the_same_network_again(rng, name):
+    settings = dict(trunk="vgg19", width=(1, 2, 1, 3, 2), fc_channels=(2, 3))
+    settings |= dict(
+        geometry="same", dropout=0.25, learned_upsampling=True, fc_kernel=3
+    )
+    net = network(name, n_classes=4, **settings)
+    config = json.loads(json.dumps(net.config))
+    again = models.create(config)
+    assert again.config == config
+    assert config["name"] == name
+    assert again.drop.p == 0.25
+    again.to(dtype=np.float64).eval().load_state_dict(net.state_dict())
+    x = rng.normal(size=(1, 3, 17, 40))
+    np.testing.assert_array_equal(scores(again, x), scores(net, x))
+
+
+@pytest.mark.parametrize(
+    "config, words",
+    [
+        ({}, "net is None; it must be one of fcn32s, fcn16s, fcn8s"),
+        ({"name": "fcn4s"}, "net is 'fcn4s'; it must be one of"),
+        ({"name": "fcn8s", "colour": 3}, "settings of fcn8s are wrong: .*colour"),
+        ({"name": "fcn8s", "n_classes": 0}, "n_classes is 0; it must be 1 or more"),
+        ({"name": "fcn8s", "trunk": "vgg11"}, "trunk is 'vgg11'; it must be one of"),
+        ({"name": "fcn8s", "geometry": "full"}, "must be 'caffe' or 'same'"),
+        ({"name": "fcn8s", "width": 0}, "width is 0; a factor must be greater"),
+        ({"name": "fcn8s", "width": [1, 2]}, "a factor, or 5 numbers of channels"),
+        ({"name": "fcn8s", "width": [1, 2, 0, 4, 5]}, "or 5 numbers of channels"),
+        ({"name": "fcn8s", **THIN, "fc_channels": 0}, "fc_channels is 0; it must be"),
+        ({"name": "fcn8s", "fc_kernel": 4}, "fc_kernel is 4; it must be odd"),
+        ({"name": "fcn8s", "initialiser": "one"}, "initialiser is 'one'; it must be"),
+    ],
+)
+def test_wrong_settings_are_refused(config, words):
+    with pytest.raises(ValueError, match=words):
+        models.create(config)
+
+
+# ---- gradients
+
+
+def alive(name, **settings):
+    """A small network with random scores and biases, so that no unit is dead."""
+    settings = {"learned_upsampling": True, "dropout": 0.0, "n_classes": 3, **settings}
+    net = network(name, **settings).train()
+    rng = np.random.default_rng(2)
+    for path, parameter in net.named_parameters():
+        if path.endswith("bias"):
+            parameter.data[...] = rng.uniform(0.1, 0.6, parameter.shape)
+        if path.startswith("up"):
+            parameter.data += rng.normal(size=parameter.shape) * 0.05
+    return net
+
+
+def check_everything(net, x):
+    """Every parameter and the input, each with a gradient that is not zero."""
+    coverage = check_module(
+        net, [x], step=1e-6, tolerance=1e-5, full_size=4, directions=2
+    )
+    parameters = dict(net.named_parameters())
+    least = sum(p.size if p.size <= 4 else 2 for p in parameters.values()) + 2
+    assert coverage.compared + coverage.kinks >= least
+    y = net(Tensor(x))
+    y.backward(np.random.default_rng(3).normal(size=y.shape))
+    assert [n for n, p in parameters.items() if abs(p.grad).max() < 1e-9] == []
+
+
+def test_gradients_of_a_whole_fcn8s(rng):
+    net = alive("fcn8s", geometry="same", width=(3, 4, 3, 4, 5), fc_channels=(3, 4))
+    check_everything(net, rng.normal(size=(2, 3, 35, 52)))
+
+
+def test_gradients_of_fcn8s_at_once_with_caffes_geometry(rng):
+    net = alive(
+        "fcn8s_at_once",
+        width=(2, 3, 2, 3, 4),
+        fc_channels=(3, 4),
+        skip_scales={"pool4": 0.5, "pool3": 0.25},
+    )
+    check_everything(net, rng.normal(size=(1, 3, 2, 5)))
