@@ -161,9 +161,9 @@ def test_loss_that_is_not_finite_ends_with_1(
     capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path
 ) -> None:
     command = ["train", data, "--out", tmp_path / "run", "--lr=1e30", "--epochs=2"]
-    with np.errstate(all="ignore"):
-        ran = Ran(capsys, *command, "--width=4,6,8,8,8", "--fc-channels=8")
+    ran = Ran(capsys, *command, "--width=4,6,8,8,8", "--fc-channels=8")
     assert ran.status == 1
+    assert len(ran.err.strip().splitlines()) == 1
     assert "at iteration 1 (images train_000" in ran.err
     assert "learning rate " in ran.err
     assert not (tmp_path / "run" / "last.npz").exists()

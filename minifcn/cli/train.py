@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -75,7 +76,10 @@ def run(args: Namespace) -> int:
     if trainer.finished:
         note(f"the run in {trainer.folder} is complete")
     try:
-        scores = trainer.train()
+        with warnings.catch_warnings():
+            # NumPy's own words on overflows: the trainer says it better
+            warnings.simplefilter("ignore", RuntimeWarning)
+            scores = trainer.train()
     except TrainingStopped as stopped:
         note(["go on with:", "  " + command_line("train", "--resume", stopped.folder)])
         raise
