@@ -96,6 +96,8 @@ def convolve(x: Array, w: Array, bias: Array | None, geometry: Geometry) -> Arra
     """Compute the convolution: x (N, C, H, W), w (O, C/G, KH, KW) → (N, O, OH, OW)."""
     OH, OW = geometry.output_size(x.shape, w.shape[2:])
     y = array_module(x).empty((x.shape[0], w.shape[0], OH, OW), x.dtype)
+    if not y.size:  # an empty batch
+        return y
     unit = UnitStride(geometry, w.shape[2:], (OH, OW))
     x, w = unit.split_image(x), unit.split_kernel(w)
     way = _way(y, w)
@@ -109,6 +111,9 @@ def convolve_input(
     gy: Array, w: Array, geometry: Geometry, size: tuple[int, int]
 ) -> Array:
     """Compute the adjoint in x: gy (N, O, OH, OW), w (O, C/G, …) → (N, C, *size)."""
+    if not gy.size:
+        C = w.shape[1] * geometry.groups
+        return array_module(gy).zeros((gy.shape[0], C, *size), gy.dtype)
     unit = UnitStride(geometry, w.shape[2:], gy.shape[2:])
     w = unit.split_kernel(w)
     C = w.shape[1] * geometry.groups
@@ -123,8 +128,12 @@ def convolve_weight(
     x: Array, gy: Array, geometry: Geometry, kernel: tuple[int, int]
 ) -> Array:
     """Compute the adjoint in w: x (N, C, …), gy (N, O, …) → (O, C/G, *kernel)."""
+    O = gy.shape[1]
+    if not gy.size:
+        shape = (O, x.shape[1] // geometry.groups, *kernel)
+        return array_module(x).zeros(shape, x.dtype)
     unit = UnitStride(geometry, kernel, gy.shape[2:])
-    x, O = unit.split_image(x), gy.shape[1]
+    x = unit.split_image(x)
     gw = array_module(x).empty(
         (O, x.shape[1] // geometry.groups, *unit.kernel_size), x.dtype
     )

@@ -135,6 +135,19 @@ def test_single_pixel_kernel_with_output_padding(rng, way):
         transpose_equals_its_definition(cases.Case((x, w), arguments))
 
 
+@pytest.mark.parametrize("stride", [1, (2, 3)])
+@pytest.mark.parametrize("op", [ops.conv2d, ops.conv_transpose2d])
+def test_empty_batch(rng, op, stride):
+    x = Tensor(np.empty((0, 3, 8, 7)), requires_grad=True)
+    w = Tensor(rng.normal(size=(3, 3, 2, 3)), requires_grad=True)
+    one_image = op(Tensor(np.ones((1, 3, 8, 7))), w, stride=stride)
+    y = op(x, w, stride=stride)
+    assert y.shape == (0, *one_image.shape[1:])
+    y.sum().backward()
+    assert x.grad.shape == x.shape
+    np.testing.assert_array_equal(w.grad, np.zeros(w.shape))
+
+
 @pytest.mark.parametrize("arguments", [{}, {"padding": 1}, {"stride": 3}])
 def test_int_and_pair_arguments_mean_the_same(rng, arguments):
     x, w = Tensor(rng.normal(size=(2, 3, 8, 7))), Tensor(rng.normal(size=(3, 3, 2, 3)))
