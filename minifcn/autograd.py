@@ -86,7 +86,8 @@ class Tensor:
     def detach(self) -> "Tensor":
         """Return a leaf with the same array, off the tape."""
         leaf = Tensor(self.data)
-        leaf.readers = 1  # this tensor
+        leaf.readers += 1  # each holds the other's array
+        self.readers += 1
         return leaf
 
     def __len__(self) -> int:
@@ -160,12 +161,24 @@ class Function:
     gradient per input (alone, or in a tuple); where `self.wants[i]` is False the i-th
     may be None. `output_is_shared` says that the output's array is kept for backward,
     or is also somebody else's, so that nothing may be written over it.
+
+    An instance stands for one place on the tape: make a new one for each call.
     """
 
     output_is_shared = False
 
     def __call__(self, *operands: Operand) -> Tensor:
-        """Run forward and, where a gradient will be wanted, write it on the tape."""
+        """Run forward and, where a gradient will be wanted, write it on the tape.
+
+        Raises:
+            RuntimeError: this very Function is on the tape already.
+        """
+        if hasattr(self, "time"):
+            name = type(self).__name__
+            raise RuntimeError(
+                f"this {name} is on the tape already, and keeps what its backward "
+                f"needs: call a new one each time, {name}(...)(x)"
+            )
         inputs = _as_tensors(operands)
         self.wants = [tensor.requires_grad and _recording for tensor in inputs]
         y = Tensor(self.forward(*(tensor.data for tensor in inputs)))
@@ -266,15 +279,18 @@ def _walk(start: Function | Tensor, gradient: Array) -> None:
     while queue:
         _, function = heapq.heappop(queue)
         gy = pending.pop(function)
+        handed_out = [gy]
         for source, gradient in function.gradients(gy):
             if isinstance(source, Tensor):
-                shared = array_module(gy).may_share_memory(gradient, gy)
+                same = array_module(gy).may_share_memory
+                shared = any(same(gradient, other) for other in handed_out)
                 _add_to_leaf(source, gradient, shared)
             elif source in pending:
                 pending[source] = pending[source] + gradient
             else:
                 pending[source] = gradient
                 heapq.heappush(queue, (-source.time, source))
+            handed_out.append(gradient)
 
 
 def _add_to_leaf(leaf: Tensor, gradient: Array, shared: bool) -> None:

@@ -295,6 +295,22 @@ def test_leaf_gradients_own_their_memory(rng, name):
     np.testing.assert_array_equal(v, np.full_like(kept, 50))
 
 
+def test_one_gradient_for_two_leaves_is_copied():
+    class Sum(Function):
+        def forward(self, a, b):
+            return a + b
+
+        def backward(self, gy):
+            g = gy * 1.0
+            return g, g
+
+    a, b = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    Sum()(a, b).sum().backward()
+    (a * 3.0).sum().backward()
+    np.testing.assert_array_equal(a.grad, [4, 4])
+    np.testing.assert_array_equal(b.grad, [1, 1])
+
+
 def test_accumulating_leaves_the_callers_gradient_alone(rng):
     x, v = leaf(rng.normal(size=(2, 3))), rng.normal(size=(2, 3))
     before = v.copy()
@@ -389,6 +405,25 @@ def test_second_backward_through_a_shared_part_is_refused():
     first.backward()
     with pytest.raises(RuntimeError, match="a second time"):
         second.backward()
+
+
+def test_function_on_the_tape_is_not_called_again():
+    class Square(Function):
+        def forward(self, x):
+            self.x = x
+            return x * x
+
+        def backward(self, gy):
+            return 2 * self.x * gy
+
+    square, x, other = Square(), leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    y = square(x).sum()
+    with pytest.raises(RuntimeError, match="this Square is on the tape already"):
+        square(other)
+    y.backward()
+    np.testing.assert_array_equal(x.grad, [2, 4])
+    with pytest.raises(RuntimeError, match="this Square is on the tape already"):
+        square(other)
 
 
 def test_sum_of_losses_goes_through_a_shared_part_once():
