@@ -112,11 +112,12 @@ def test_blas_has_one_thread_within_a_task_and_all_after():
         pools = threadpoolctl.threadpool_info()
         return [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]
 
-    before = blas_threads()
     arrays.set_threads(2)
-    for counts in arrays.parallel(blas_threads, range(4)):
-        assert set(counts) <= {1}
-    assert blas_threads() == before
+    with threadpoolctl.threadpool_limits(3, "blas"):
+        before = blas_threads()
+        for counts in arrays.parallel(blas_threads, range(4)):
+            assert set(counts) <= {1}
+        assert blas_threads() == before
 
 
 def test_error_in_a_task_arrives():

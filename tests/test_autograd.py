@@ -103,6 +103,16 @@ def test_unequal_ways_are_walked_in_topological_order():
     assert x.grad == 2 * 6 * 2 + 2
 
 
+def test_adding_to_one_gradient_leaves_the_others_alone():
+    """a + b hands the same array to both; what a gets besides is not b's."""
+    x, z = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    a, b = x * 2.0, z * 3.0
+    c = a * 5.0
+    ((a + b) + c).sum().backward()
+    np.testing.assert_array_equal(x.grad, [2 + 10] * 2)
+    np.testing.assert_array_equal(z.grad, [3, 3])
+
+
 def test_tensor_used_twice_in_one_function():
     x = leaf([2.0, 5.0])
     (x * x).backward(np.array([1.0, 10.0]))

@@ -245,14 +245,17 @@ def everything(case, op=ops.conv2d):
 @pytest.mark.parametrize("partial_size", [bands.PARTIAL_SIZE, 0])
 @cases.FEW
 @given(cases.convolutions())
-def test_many_bands_equal_one(partial_size, case):
+def test_many_bands_equal_one_and_whole_windows(partial_size, case):
+    with cases.using("windows"):
+        expected = everything(case)
     with cases.using("bands"), mock.patch.object(bands, "PARTIAL_SIZE", partial_size):
         with mock.patch.object(bands, "LEAST_TASKS", 1):
             whole = everything(case)
         with mock.patch.object(bands, "BAND_BYTES", 1):
             banded = everything(case)
-    for one, many in zip(whole, banded):
-        cases.close(many, one)
+    for windows, one, many in zip(expected, whole, banded):
+        cases.close(one, windows)
+        cases.close(many, windows)
 
 
 def test_tiny_bands_are_single_rows_and_huge_ones_whole_images():
