@@ -177,7 +177,8 @@ def _check(name: str, value: Any, rule: str, passes: Callable[[Any], bool]) -> N
 
 def _check_class_weights(value: str | tuple[float, ...]) -> None:
     named = value in ("none", "balanced")
-    if not named and not (isinstance(value, tuple) and all(w >= 0 for w in value)):
+    numbers = isinstance(value, tuple) and all(_is_number(w) and w >= 0 for w in value)
+    if not named and not numbers:
         raise ValueError(
             f"class_weights is {value!r}; it must be 'none', 'balanced' or one "
             "number per class, none below 0"
@@ -197,6 +198,17 @@ def _all_whole(value: Any, count: int) -> bool:
 
 
 _RULES: list[tuple[str, str, Callable[[Any], bool]]] = [
+    (
+        "data train_split val_split freeze",
+        "text",
+        lambda v: isinstance(v, str),
+    ),
+    (
+        "weights init_from",
+        "the name of a file, or nothing",
+        lambda v: v is None or isinstance(v, str),
+    ),
+    ("mirror", "true or false", lambda v: isinstance(v, bool)),
     (
         "epochs batch_size iter_size step_every validate_every fc_kernel",
         "a whole number of at least 1",

@@ -33,7 +33,13 @@ def test_recipe_survives_json() -> None:
         ("fc_channels", (8, 8, 8), "or two"),
         ("class_weights", "heavy", "'balanced'"),
         ("class_weights", (1.0, -1.0), "none below 0"),
+        ("class_weights", (1.0, float("inf")), "one number per class"),
+        ("class_weights", ("a", "b"), "one number per class"),
         ("iterations", 0, "at least 1"),
+        ("freeze", None, "text"),
+        ("val_split", False, "text"),
+        ("weights", 5, "name of a file"),
+        ("mirror", "no", "true or false"),
     ],
 )
 def test_setting_out_of_range_is_named(name: str, value: Any, said: str) -> None:
