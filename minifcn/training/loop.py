@@ -154,7 +154,6 @@ class Trainer:
         self.optimizer.zero_grad()
         losses = [self.accumulate(batch) for batch in group]
         self.optimizer.lr = self.schedule(self.at.iteration)
-        self._clip(len(group))
         self.optimizer.step(divide_by=len(group))
         self.at.iteration += 1
         self.at.batch += len(group)
@@ -269,10 +268,6 @@ class Trainer:
             self.folder / f"epoch_{epoch:03d}.png", samples, self.train_set
         )
         album.draw_curves(self.folder / "curves.png", self.journal.read())
-
-    def _clip(self, batches: int) -> None:
-        if self.recipe.clip:
-            nn.clip_gradients(self.model.parameters(), self.recipe.clip * batches)
 
     def _loss_weights(self) -> Any:
         weights = self.class_weights

@@ -79,7 +79,6 @@ class Recipe:
     lr: float = setting(0.01, "learning rate at the start")
     momentum: float = setting(0.9, "share of the last step that is taken again")
     weight_decay: float = setting(5e-4, "pull of the weights towards 0")
-    clip: float = setting(0.0, "largest norm of the gradient; 0: any")
     schedule: str = setting("poly", "how lr falls", choices=SCHEDULES)
     power: float = setting(0.9, "poly: lr·(1 - iteration/iterations)^power")
     step_every: int = setting(1000, "step: iterations between two falls")
@@ -225,7 +224,7 @@ _RULES: list[tuple[str, str, Callable[[Any], bool]]] = [
         lambda v: v is None or (_is_whole(v) and v >= 1),
     ),
     (
-        "lr trunk_lr weight_decay clip weight_power power gamma",
+        "lr trunk_lr weight_decay weight_power power gamma",
         "a number of at least 0",
         lambda v: _is_number(v) and v >= 0,
     ),
