@@ -43,7 +43,7 @@ class Tensor:
         maker: the Function that computed it, or None for a leaf.
     """
 
-    __array_priority__ = 200  # so that array + tensor calls Tensor.__radd__
+    __array_ufunc__ = None  # so that array + tensor calls Tensor.__radd__
 
     def __init__(self, array: Any, requires_grad: bool = False):
         if isinstance(array, Tensor):

@@ -443,6 +443,13 @@ def test_sum_of_losses_goes_through_a_shared_part_once():
     np.testing.assert_array_equal(x.grad, 10 * x.data)
 
 
+def test_numpys_functions_do_not_take_tensors():
+    x = leaf([1.0, 2.0])
+    for function in (np.add, np.exp):
+        with pytest.raises(TypeError, match="__array_ufunc__"):
+            function(*[np.ones(2), x][-function.nin :])
+
+
 def test_backward_off_the_tape_is_refused():
     with pytest.raises(ValueError, match="requires_grad"):
         Tensor(np.ones(1)).backward()
