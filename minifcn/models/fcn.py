@@ -166,7 +166,7 @@ class Settings:
 
     Attributes:
         n_classes: scores per pixel, background included.
-        trunk: "vgg16" or "vgg19".
+        trunk: "vgg11", "vgg13", "vgg16" or "vgg19".
         width: a factor for VGG's widths, or the five widths themselves.
         geometry: "caffe" (the authors', to the pixel: conv1_1 padded by 100) or "same"
             (padded by 1, fc6 by 3: nothing is wasted on borders).

@@ -31,7 +31,12 @@ class PoolLayer:
 
 Table = list[ConvLayer | PoolLayer]
 
-LAYOUTS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions a block
+LAYOUTS = {  # convolutions a block
+    "vgg11": (1, 1, 2, 2, 2),
+    "vgg13": (2, 2, 2, 2, 2),
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
+}
 WIDTHS = (64, 128, 256, 512, 512)  # channels a block
 FC_CHANNELS = 4096
 
@@ -50,7 +55,7 @@ def vgg(
     """Return VGG as a table: five blocks of 3 × 3 convolutions, pools, fc6 and fc7.
 
     Args:
-        layout: "vgg16" or "vgg19".
+        layout: "vgg11", "vgg13", "vgg16" or "vgg19" (their configurations A, B, D, E).
         width: a factor for the five widths 64, 128, 256, 512, 512, or five widths.
         geometry: "caffe" (conv1_1 padded by 100, fc6 by 0) or "same" (by 1 and 3).
         fc_channels: outputs of fc6 and fc7, one number or two; 4096 · width if None.

@@ -15,7 +15,7 @@ from minifcn.data.loader import ORDERS
 from minifcn.nn import INITIALISERS
 
 NETS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s_at_once")
-TRUNKS = ("vgg16", "vgg19")
+TRUNKS = ("vgg11", "vgg13", "vgg16", "vgg19")
 GEOMETRIES = ("caffe", "same")
 SCHEDULES = ("constant", "step", "poly")
 REDUCTIONS = ("mean", "batch", "sum")

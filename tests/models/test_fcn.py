@@ -44,7 +44,7 @@ def scores(net, x):
 # ---- geometry
 
 
-@pytest.mark.parametrize("trunk", ["vgg16", "vgg19"])
+@pytest.mark.parametrize("trunk", ["vgg11", "vgg13", "vgg16", "vgg19"])
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("name", NETS)
 def test_crops_are_those_of_the_authors(name, geometry, trunk):
