@@ -60,15 +60,23 @@ class Module:
         """Compute the output; every subclass says how."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
+    def attributes(self) -> Iterator[tuple[str, Any]]:
+        """Yield all attributes with their names, the items of lists as `layers.0`."""
+        for name, value in vars(self).items():
+            if isinstance(value, list):
+                yield from ((f"{name}.{i}", item) for i, item in enumerate(value))
+            else:
+                yield name, value
+
     def children(self) -> Iterator[tuple[str, "Module"]]:
         """Yield the modules among the attributes, with their names."""
-        for name, value in vars(self).items():
+        for name, value in self.attributes():
             if isinstance(value, Module):
                 yield name, value
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
         """Yield every parameter below this module with its path, `conv1_1.weight`."""
-        for name, value in vars(self).items():
+        for name, value in self.attributes():
             if isinstance(value, Parameter):
                 yield prefix + name, value
             elif isinstance(value, Module):

@@ -255,3 +255,20 @@ def test_gradients_are_clipped_by_their_common_norm():
 def test_module_without_forward_says_so():
     with pytest.raises(NotImplementedError, match="Module has no forward"):
         nn.Module()(Tensor(np.ones(1)))
+
+
+def test_layers_in_a_list_have_names_and_parameters():
+    class Chain(nn.Module):
+        def __init__(self):
+            self.layers = [nn.Conv2d(2, 3, 1), nn.Dropout(), nn.Conv2d(3, 4, 3)]
+
+    chain = Chain()
+    names = [name for name, _ in chain.named_parameters()]
+    assert names == [
+        "layers.0.weight",
+        "layers.0.bias",
+        "layers.2.weight",
+        "layers.2.bias",
+    ]
+    chain.eval()
+    assert not chain.layers[1].training

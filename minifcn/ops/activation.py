@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, array_module, elementwise
+from ..arrays import Array, array_module, check_float, elementwise
 from ..autograd import Function, Tensor
 
 _generator = np.random.default_rng(0)
@@ -59,6 +59,7 @@ def relu(x: Tensor, inplace: bool = False) -> Tensor:
         ValueError: inplace, but x is a leaf that requires a gradient, or was read by
             another operation, or its maker keeps it for backward.
     """
+    check_float(x.data, "x")
     if inplace:
         _check_overwritable(x)
     y = ReLU(inplace)(x)
@@ -106,4 +107,5 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """
     if not 0 <= p < 1:
         raise ValueError(f"p is {p}; the probability of dropout must lie in [0, 1)")
+    check_float(x.data, "x")
     return Dropout(p)(x) if training and p > 0 else x

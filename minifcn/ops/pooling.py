@@ -61,13 +61,13 @@ def max_pool_definition(x: Array, windows: Windows) -> tuple[Array, Array]:
     y = np.empty((N, C, *windows.output_size(x.shape)), x.dtype)
     indices = np.empty(y.shape, np.int64)
     for n, c, r, q in np.ndindex(*y.shape):
-        best = -np.inf
+        y[n, c, r, q], indices[n, c, r, q] = -np.inf, -1
         for top, left in windows.taps():
             h, w = r * windows.stride[0] + top, q * windows.stride[1] + left
-            if 0 <= h < H and 0 <= w < W and (x[n, c, h, w] > best or best == -np.inf):
-                best = x[n, c, h, w]
-                indices[n, c, r, q] = h * W + w
-        y[n, c, r, q] = best
+            if not (0 <= h < H and 0 <= w < W):
+                continue
+            if indices[n, c, r, q] < 0 or x[n, c, h, w] > y[n, c, r, q]:
+                y[n, c, r, q], indices[n, c, r, q] = x[n, c, h, w], h * W + w
     return y, indices
 
 
