@@ -85,7 +85,7 @@ def check_float(array: Array, name: str) -> None:
     if getattr(array, "dtype", None) not in (np.float32, np.float64):
         given = getattr(array, "dtype", type(array).__name__)
         raise TypeError(
-            f"{name} must be a Tensor of float32 or float64 numbers; it is of {given}"
+            f"{name} must be a Tensor of float32 or float64; its type is {given}"
         )
 
 

@@ -300,7 +300,7 @@ def test_config_builds_the_same_network_again(rng, name):
         ({"name": "fcn4s"}, "net is 'fcn4s'; it must be one of"),
         ({"name": "fcn8s", "colour": 3}, "settings of fcn8s are wrong: .*colour"),
         ({"name": "fcn8s", "n_classes": 0}, "n_classes is 0; it must be 1 or more"),
-        ({"name": "fcn8s", "trunk": "vgg11"}, "trunk is 'vgg11'; it must be one of"),
+        ({"name": "fcn8s", "trunk": "vgg12"}, "trunk is 'vgg12'; it must be one of"),
         ({"name": "fcn8s", "geometry": "full"}, "must be 'caffe' or 'same'"),
         ({"name": "fcn8s", "width": 0}, "width is 0; a factor must be greater"),
         ({"name": "fcn8s", "width": [1, 2]}, "a factor, or 5 numbers of channels"),

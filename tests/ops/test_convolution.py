@@ -538,7 +538,7 @@ X, W = (2, 4, 6, 5), (6, 4, 3, 2)
         ),
         (
             TypeError,
-            "x must be a float32 or float64 array; its type is int64",
+            "x must be a Tensor of float32 or float64; its type is int64",
             lambda: conv(X, W, dtypes=("i8", "i8")),
         ),
         (
