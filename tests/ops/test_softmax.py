@@ -284,5 +284,5 @@ def test_bad_input_is_refused(error, words, call):
 
 
 def test_whole_number_scores_are_refused():
-    with pytest.raises(TypeError, match="x must be a float32"):
+    with pytest.raises(TypeError, match="x must be a Tensor of float32"):
         ops.cross_entropy(Tensor(np.zeros((2, 3, 4, 5), int)), LABELS)
