@@ -1,12 +1,21 @@
-"""Files that are whole or not there: written beside, then renamed."""
+"""Files that are whole or not there: written beside, then renamed; damage known."""
 
 from __future__ import annotations
 
 import os
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+# What NumPy and zipfile raise for an .npz that is damaged, or something else.
+BROKEN_NPZ = (
+    *(OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error),
+    *(RuntimeError, SyntaxError, tokenize.TokenError),  # unknown compression; a header
+)
 
 
 @contextmanager

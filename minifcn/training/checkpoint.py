@@ -8,8 +8,6 @@ file is code: it is read without pickles.
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +18,13 @@ import numpy as np
 from minifcn import models
 from minifcn.data.dataset import Dataset
 from minifcn.data.files import Pixels
-from minifcn.files import replacing
+from minifcn.files import BROKEN_NPZ, replacing
 
 FORMAT = "minifcn checkpoint"
 VERSION = 1
 Arrays = dict[str, np.ndarray]
 
 _NEEDED = ("model", "class_names", "palette", "mean_bgr", "ignore_index")
-_BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class CheckpointError(ValueError):
@@ -182,7 +179,7 @@ def _read(path: Path) -> Arrays:
         try:
             with np.load(file, allow_pickle=False) as archive:
                 return {key: archive[key] for key in archive.files}
-        except _BROKEN as error:
+        except BROKEN_NPZ as error:
             raise CheckpointError(
                 f"checkpoint {path} is damaged or cut short: {error}"
             ) from None

@@ -1,10 +1,11 @@
 """Weight files in: `.npz` and `.safetensors`, as plain {name: array}."""
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ..files import BROKEN_NPZ
 
 READERS = (".npz", ".safetensors")
 
@@ -38,7 +39,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it is a single array")
             return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError) as error:
+    except BROKEN_NPZ as error:
         raise ValueError(f"{path} is damaged, or no .npz archive: {error}") from error
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,25 @@ def test_flipped_bits_are_found(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     # 7.0 of the array 0 ... 11
     content[content.index(np.float32(7).tobytes())] ^= 0x10
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"damaged"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize(
+    "whole, changed",
+    [
+        (rb"(PK\x01\x02.{6})..", b"\\1\x63\x00"),  # compressed by method 99
+        (rb"'shape': \(1, ", b"'shape': {1, "),  # a header that is no dictionary,
+        (rb"2, 2\), \}", b"2, 2, (("),  # and one that does not end
+    ],
+)
+def test_changed_headers_are_found(
+    tmp_path: Path, whole: bytes, changed: bytes
+) -> None:
+    path = write(tmp_path / "changed.npz")
+    content, count = re.subn(whole, changed, path.read_bytes(), flags=re.DOTALL)
+    assert count
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"damaged"):
         checkpoint.load(path)
