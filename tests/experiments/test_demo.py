@@ -18,7 +18,7 @@ from minifcn.training import checkpoint
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     arrays.set_threads(1)
-    monkeypatch.setattr(demo, "EPOCHS", dict.fromkeys(demo.NETS, 1))
+    monkeypatch.setattr(demo, "STEPS", dict.fromkeys(demo.NETS, 3))
     monkeypatch.setattr(demo, "SIZE", (32, 48))
     monkeypatch.setattr(demo, "N_TRAIN", 5)
     monkeypatch.setattr(demo, "N_VAL", 4)
