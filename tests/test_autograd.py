@@ -222,7 +222,7 @@ def test_gradient_of_another_type_is_converted():
 
 
 def test_whole_numbers_cannot_require_a_gradient():
-    with pytest.raises(TypeError, match="requires a gradient must be a float32"):
+    with pytest.raises(TypeError, match="must be a Tensor of float32"):
         Tensor(np.arange(3), requires_grad=True)
     with pytest.raises(TypeError, match="made from an array"):
         Tensor(Tensor(np.ones(2)))

@@ -185,7 +185,7 @@ def test_evaluate_prints_what_it_counted(
     ran = Ran(
         capsys, "evaluate", model, data, "--json", "--picture", tmp_path / "c.png"
     )
-    figures = json.loads(ran.out)
+    figures = json.loads(ran.out, parse_constant=pytest.fail)  # NaN is no JSON
     assert list(figures)[:4] == SCORES
     assert {k: figures[k] for k in SCORES} == metrics.scores(hist)
     iu = [float("nan") if v is None else v for v in figures["iu"].values()]

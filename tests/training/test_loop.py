@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,7 @@ def test_stop_during_validation(data: Path, tmp_path: Path) -> None:
     cut.validate = stopped  # type: ignore[method-assign]
     with pytest.raises(TrainingStopped):
         cut.train()
+    assert cut.at.epoch == 0  # not after the validation
     again = resume(tmp_path / "cut")
     again.train()
     log = (tmp_path / "cut" / "log.csv").read_text()
@@ -121,6 +123,15 @@ def test_complete_run_has_nothing_left(trained: Trainer) -> None:
     assert again.finished
     assert again.train() == trained.scores()
     assert (trained.folder / "last.npz").read_bytes() == before
+
+
+def test_resume_needs_the_same_classes(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "scenes")
+    run(tmp_path / "scenes", tmp_path / "run", iterations=1)
+    with open(tmp_path / "scenes" / "classes.txt", "a") as file:
+        file.write("another\n")
+    with pytest.raises(checkpoint.CheckpointError, match=r"6 classes .* has 7"):
+        resume(tmp_path / "run")
 
 
 def test_resume_needs_a_run(trained: Trainer, tmp_path: Path) -> None:
