@@ -325,6 +325,9 @@ def test_predict_what_does_not_fit(
     assert "would both be written to a.png" in said(
         well, photo(tmp_path / "a.bmp", (9, 9))
     )
+    assert "would both be written to a_overlay.png" in said(
+        well, photo(tmp_path / "a_overlay.jpg", (9, 9))
+    )
     same = Ran(capsys, "predict", model, well, "--out", tmp_path).sentence
     assert "would replace it" in same
 

@@ -50,17 +50,18 @@ def find_photos(names: Iterable[str]) -> list[Path]:
 
     Raises:
         FileNotFoundError: one is missing.
-        ValueError: a folder without any, no picture, or two with the same stem.
+        ValueError: a folder without any, no picture, or two results of one name.
     """
     photos = [photo for name in names for photo in _expand(Path(name))]
     taken: dict[str, Path] = {}
     for photo in photos:
-        other = taken.setdefault(photo.stem, photo)
-        if other is not photo:
-            raise ValueError(
-                f"{other} and {photo} would both be written to {photo.stem}.png: "
-                "predict them one after the other, with another --out"
-            )
+        for written in (f"{photo.stem}.png", f"{photo.stem}_overlay.png"):
+            other = taken.setdefault(written, photo)
+            if other is not photo:
+                raise ValueError(
+                    f"{other} and {photo} would both be written to {written}: "
+                    "predict them one after the other, with another --out"
+                )
         open_picture(photo).close()
     return photos
 
