@@ -242,21 +242,19 @@ def test_widths_and_fc_channels():
 
 
 def test_at_once_scales_the_pools(rng):
-    x = rng.normal(size=(2, 3, 21, 34))
-    at_once = network("fcn8s_at_once", geometry="same")
-    staged = network("fcn8s", geometry="same")
-    staged.score_pool4.weight.data *= 0.01
-    staged.score_pool3.weight.data *= 0.0001
-    y = scores(at_once, x)
-    np.testing.assert_allclose(y, scores(staged, x), rtol=1e-12)
-    other = network(
-        "fcn8s_at_once", geometry="same", skip_scales={"pool4": 0.5, "pool3": 3.0}
-    )
-    staged.score_pool4.weight.data *= 0.5 / 0.01
-    staged.score_pool3.weight.data *= 3.0 / 0.0001
-    z = scores(other, x)
-    np.testing.assert_allclose(z, scores(staged, x), rtol=1e-12)
-    assert abs(z - y).max() > 1e-3
+    x, wide = rng.normal(size=(2, 3, 21, 34)), (4, 5, 6, 7, 8)
+    for own, factors in (
+        ({}, (0.01, 0.0001)),
+        ({"pool4": 0.5, "pool3": 3.0}, (0.5, 3)),
+    ):
+        settings = {"skip_scales": own} if own else {}
+        at_once = alive("fcn8s_at_once", width=wide, geometry="same", **settings)
+        staged = alive("fcn8s", width=wide, geometry="same")
+        for pool, factor in zip(("pool4", "pool3"), factors):
+            before = scores(staged, x)
+            getattr(staged, f"score_{pool}").weight.data *= factor
+            assert abs(scores(staged, x) - before).max() > 1e-3
+        np.testing.assert_allclose(scores(at_once, x), scores(staged, x), rtol=1e-11)
 
 
 def test_dropout_follows_fc6_and_fc7_in_training_alone(rng):
