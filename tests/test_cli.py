@@ -240,6 +240,19 @@ def test_device_that_is_not_there(
         pytest.skip("this machine has a GPU")
 
 
+@pytest.mark.parametrize("name", ["missing/c.png", "c.jpg", ".png"])
+def test_evaluate_looks_at_its_picture_first(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    model: Path,
+    tmp_path: Path,
+    name: str,
+) -> None:
+    monkeypatch.setattr("minifcn.cli.evaluate.evaluate", pytest.fail)
+    ran = Ran(capsys, "evaluate", model, "--picture", tmp_path / name)
+    assert "must be a file .png in a folder that exists" in ran.sentence
+
+
 # ---------------------------------------------------------------------------- predict
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,8 @@ def add_options(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Evaluate; print the figures."""
     check_device(args.device)
+    if args.picture:
+        check_picture(Path(args.picture))
     saved = checkpoint.load(args.checkpoint)
     dataset = _open(args, saved)
     model = checkpoint.restore_model(saved).to(args.device)
@@ -56,6 +59,14 @@ def run(args: Namespace) -> int:
     else:
         print(table(hist, dataset.class_names, saved.meta["model"]["name"]))
     return 0
+
+
+def check_picture(path: Path) -> None:
+    """Raise ValueError where the picture cannot be written, before any work is done."""
+    if path.suffix.lower() != ".png" or not path.parent.is_dir() or path.is_dir():
+        raise ValueError(
+            f"picture is {path}; it must be a file .png in a folder that exists"
+        )
 
 
 def figures(hist: np.ndarray, class_names: list[str]) -> dict[str, Any]:
