@@ -11,6 +11,7 @@ import heapq
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -18,18 +19,17 @@ import numpy as np
 from .arrays import Array, array_module, check_float
 
 _clock = itertools.count()
-_recording = True
+_recording = ContextVar("recording", default=True)  # each thread has its own
 
 
 @contextmanager
 def no_grad() -> Iterator[None]:
     """Switch the tape off inside a `with` block: nothing is kept for backward."""
-    global _recording
-    before, _recording = _recording, False
+    before = _recording.set(False)
     try:
         yield
     finally:
-        _recording = before
+        _recording.reset(before)
 
 
 class Tensor:
@@ -180,7 +180,7 @@ class Function:
                 f"needs: call a new one each time, {name}(...)(x)"
             )
         inputs = _as_tensors(operands)
-        self.wants = [tensor.requires_grad and _recording for tensor in inputs]
+        self.wants = [tensor.requires_grad and _recording.get() for tensor in inputs]
         y = Tensor(self.forward(*(tensor.data for tensor in inputs)))
         for tensor in inputs:
             tensor.readers += 1

@@ -112,6 +112,10 @@ def _named(params: Iterable[Any]) -> dict[str, Parameter]:
         item if isinstance(item, tuple) else (str(number), item)
         for number, item in enumerate(params)
     ]
+    if len({id(parameter) for _, parameter in pairs}) < len(pairs):
+        raise ValueError("params holds the same parameter twice; it would move twice")
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("params holds two parameters of the same name")
     return dict(pairs)
 
 

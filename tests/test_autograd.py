@@ -2,6 +2,7 @@
 
 import gc
 import math
+import threading
 import tracemalloc
 import weakref
 
@@ -517,3 +518,14 @@ def test_newtons_method_by_the_tape():
         y.backward()
         x -= y.item() / float(root.grad)
     assert x == pytest.approx(math.sqrt(2))
+
+
+def test_no_grad_in_one_thread_leaves_the_others_alone():
+    x = Tensor(np.ones(3), requires_grad=True)
+    recorded = []
+    with no_grad():
+        thread = threading.Thread(target=lambda: recorded.append((x * 2).requires_grad))
+        thread.start()
+        thread.join()
+        assert not (x * 2).requires_grad
+    assert recorded == [True]

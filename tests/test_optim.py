@@ -217,3 +217,11 @@ def test_impossible_schedules_are_refused():
         optim.step(0.1, 0)
     with pytest.raises(ValueError, match="total is 0; it must be 1"):
         optim.poly(0.1, 0)
+
+
+def test_a_parameter_or_a_name_given_twice_is_refused():
+    one, other = nn.Parameter(np.ones(2)), nn.Parameter(np.ones(3))
+    with pytest.raises(ValueError, match="same parameter twice"):
+        optim.SGD([one, other, one], 0.1)
+    with pytest.raises(ValueError, match="the same name"):
+        optim.SGD([("a", one), ("a", other)], 0.1)

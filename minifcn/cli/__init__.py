@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments, without the program's name; those of the process if None.
     """
+    for stream in (sys.stdout, sys.stderr):  # a terminal may not know × or ·
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     given = sys.argv[1:] if argv is None else list(argv)
     argv = [argument for argument in given if argument != "--debug"]
     try:

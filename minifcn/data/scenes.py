@@ -8,6 +8,7 @@ sticks and poles a few pixels wide.
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -47,16 +48,19 @@ def write(
     """
     root = Path(root)
     _check(root, n_train, n_val, size, seed)
-    beside = root.with_name(root.name + ".part")
-    shutil.rmtree(beside, ignore_errors=True)
-    for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
-        (beside / folder).mkdir(parents=True)
-    (beside / "classes.txt").write_text("\n".join(CLASSES) + "\n", encoding="utf-8")
-    for split, n in zip(SPLITS, (n_train, n_val), strict=True):
-        _write_split(beside, split, n, size, seed)
-    if root.exists():
-        shutil.rmtree(root)
-    beside.rename(root)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    # drawn in a new folder beside it, so that the root is there whole or not at all
+    with tempfile.TemporaryDirectory(prefix=".scenes-", dir=root.parent) as new:
+        drawn = Path(new) / "drawn"
+        for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+            (drawn / folder).mkdir(parents=True)
+        names = "\n".join(CLASSES) + "\n"
+        (drawn / "classes.txt").write_text(names, encoding="utf-8")
+        for split, n in zip(SPLITS, (n_train, n_val), strict=True):
+            _write_split(drawn, split, n, size, seed)
+        if root.exists():
+            shutil.rmtree(root)
+        drawn.rename(root)
     return root
 
 
@@ -96,7 +100,11 @@ def _check(
 
 
 def _is_scenes(root: Path) -> bool:
-    names = root / "classes.txt"
-    if not root.is_dir() or not any(root.iterdir()):
-        return root.is_dir()
+    if not root.is_dir():
+        return False
+    found, names = {path.name for path in root.iterdir()}, root / "classes.txt"
+    if not found:
+        return True
+    if not found <= {"JPEGImages", "SegmentationClass", "ImageSets", names.name}:
+        return False  # something of the user's own is in there too
     return names.is_file() and names.read_text(encoding="utf-8").split() == [*CLASSES]

@@ -67,7 +67,7 @@ def run(
     columns = _photos_and_truth(val)
     coarser = None
     for net, title in NETS.items():
-        folder = _empty_run(out / net)
+        folder = _empty_run(out / net, data)
         plan = recipe(data, net, coarser, seed)
         trainer = start(plan, folder, device, title, talk)
         scores[net] = trainer.train()
@@ -77,9 +77,10 @@ def run(
     return scores
 
 
-def _empty_run(folder: Path) -> Path:
+def _empty_run(folder: Path, data: Path) -> Path:
     """Remove the run of an earlier demo, and nothing else."""
-    if (folder / "run.json").is_file():
+    settings = folder / "run.json"
+    if settings.is_file() and Path(Recipe.read(settings).data) == data.resolve():
         shutil.rmtree(folder)
     return folder
 

@@ -144,3 +144,16 @@ def test_bad_arguments(tmp_path, arguments, message) -> None:
     with pytest.raises(ValueError, match=message):
         scenes.write(tmp_path / "s", **{"n_train": 1, "n_val": 1} | arguments)
     assert not list(tmp_path.iterdir())
+
+
+def test_nothing_but_scenes_is_replaced(tmp_path):
+    scenes.write(tmp_path / "sx", 1, 1, (32, 40))
+    neighbour = tmp_path / "sx.part" / "mine"
+    neighbour.mkdir(parents=True)
+    scenes.write(tmp_path / "sx", 1, 1, (32, 40), seed=1)
+    assert neighbour.is_dir()
+    (tmp_path / "sx" / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="no generated scenes"):
+        scenes.write(tmp_path / "sx", 1, 1, (32, 40))
+    assert (tmp_path / "sx" / "notes.txt").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sx", "sx.part"]
