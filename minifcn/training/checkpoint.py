@@ -7,6 +7,7 @@ file is code: it is read without pickles.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -75,6 +76,12 @@ def about(dataset: Dataset) -> dict[str, Any]:
         "mean_bgr": [float(mean) for mean in dataset.mean_bgr],
         "ignore_index": int(dataset.ignore_index),
     }
+
+
+def fingerprint(dataset: Dataset) -> dict[str, Any]:
+    """Return what tells whether a list of images is still the same."""
+    ids = "\n".join(dataset.ids)
+    return {"count": len(dataset), "sha256": hashlib.sha256(ids.encode()).hexdigest()}
 
 
 def save(path: str | Path, checkpoint: Checkpoint) -> None:
@@ -171,6 +178,21 @@ def check_classes(checkpoint: Checkpoint, dataset: Dataset, source: object) -> N
         )
 
 
+def check_images(checkpoint: Checkpoint, dataset: Dataset, source: object) -> None:
+    """Check that a run goes on with the list of images that it began with.
+
+    Raises:
+        CheckpointError: the list has changed; names both counts.
+    """
+    now, then = fingerprint(dataset), checkpoint.meta["images"]
+    if now != then:
+        raise CheckpointError(
+            f"the training images of {source} have changed since the run was saved: "
+            f"{now['count']} now, {then['count']} then; a run goes on with the same "
+            "list only (--init-from begins a new run with its weights)"
+        )
+
+
 def _read(path: Path) -> Arrays:
     with open(path, "rb") as file:
         if file.read(4) != b"PK\x03\x04":  # what every .npz begins with
@@ -203,7 +225,24 @@ def _parse_meta(path: Path, arrays: Arrays) -> dict[str, Any]:
         raise CheckpointError(
             f"checkpoint {path} lacks {', '.join(missing)} in its meta"
         )
+    _check_description(path, meta)
     return meta
+
+
+def _check_description(path: Path, meta: dict[str, Any]) -> None:
+    """Check that classes, palette and mean are what they should be."""
+    try:
+        n = len(meta["class_names"])
+        palette, mean = np.array(meta["palette"]), np.array(meta["mean_bgr"], float)
+        well = palette.shape == (n, 3) and palette.dtype.kind == "i"
+        well = well and 0 <= palette.min() and palette.max() <= 255
+        well = well and mean.shape == (3,) and bool(np.isfinite(mean).all())
+    except (TypeError, ValueError, OverflowError):
+        well = False
+    if not well:
+        raise CheckpointError(
+            f"checkpoint {path} is damaged: its classes, palette and mean do not agree"
+        )
 
 
 def _shape(arrays: Arrays, name: str) -> str:

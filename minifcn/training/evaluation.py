@@ -13,7 +13,7 @@ from minifcn import arrays, metrics
 from minifcn.autograd import Tensor, no_grad
 from minifcn.data.batch import to_input
 from minifcn.data.dataset import VOC_MEAN_BGR, Dataset
-from minifcn.data.files import Pixels
+from minifcn.data.files import IGNORE, Pixels
 from minifcn.nn import Module
 
 Wrapper = Callable[[Iterable[int]], Iterable[int]]
@@ -48,10 +48,17 @@ def predict(
 
     Returns:
         (H, W) uint8.
+
+    Raises:
+        ValueError: the net has more classes than a label picture can hold, 255.
     """
     x = Tensor(arrays.to_device(to_input(image, mean_bgr)[None], device))
     with evaluating(model), no_grad():
         scores = model(x).data  # (1, n_classes, H, W)
+    if scores.shape[1] > IGNORE:
+        raise ValueError(
+            f"the net has {scores.shape[1]} classes; a label picture holds {IGNORE}"
+        )
     return arrays.to_numpy(scores.argmax(axis=1)[0]).astype(np.uint8)
 
 

@@ -231,6 +231,7 @@ class Trainer:
         meta = {
             "model": self.model.config,
             **checkpoint.about(self.train_set),
+            "images": checkpoint.fingerprint(self.train_set),
             "recipe": self.recipe.as_dict(),
             "class_weights": None if weights is None else weights.tolist(),
             "multipliers": multipliers(self.model),

@@ -24,7 +24,7 @@ from minifcn.training.recipe import Recipe
 # The standard deviation of photographs' pixels, which run from 0 to 255.
 PIXEL_DEVIATION = 60.0
 
-_OF_A_RUN = ("recipe", "multipliers", "position", "random_state")
+_OF_A_RUN = ("recipe", "multipliers", "position", "random_state", "images")
 # Layers whose shapes depend on the number of classes.
 _PER_CLASS = ("score", "upscore")
 
@@ -98,6 +98,7 @@ def resume(path: str | Path, device: str = "cpu") -> Trainer:
     set_multipliers(model, saved.meta["multipliers"])
     train, val = open_splits(recipe)
     checkpoint.check_classes(saved, train, recipe.data)
+    checkpoint.check_images(saved, train, recipe.data)
     balance = saved.meta.get("class_weights")
     return Trainer(
         recipe,

@@ -134,6 +134,40 @@ def test_resume_needs_the_same_classes(data: Path, tmp_path: Path) -> None:
         resume(tmp_path / "run")
 
 
+def test_resume_needs_the_same_images(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "scenes")
+    run(tmp_path / "scenes", tmp_path / "run", iterations=1)
+    listed = tmp_path / "scenes" / "ImageSets" / "Segmentation" / "train.txt"
+    ids = listed.read_text().splitlines()
+    listed.write_text("\n".join(ids[1:]))
+    with pytest.raises(checkpoint.CheckpointError, match="have changed since"):
+        resume(tmp_path / "run")
+    listed.write_text("\n".join(ids[::-1]))  # another order gives another run, too
+    with pytest.raises(checkpoint.CheckpointError, match="have changed since"):
+        resume(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("palette", [[300, 0, 0]] * 6),
+        ("palette", [[0, 0, 0]] * 5),
+        ("palette", "red"),
+        ("class_names", None),
+        ("mean_bgr", [1.0, float("nan"), 2.0]),
+        ("mean_bgr", [1.0, 2.0]),
+    ],
+)
+def test_senseless_description_is_refused(
+    trained: Trainer, tmp_path: Path, key: str, value: Any
+) -> None:
+    saved = checkpoint.load(trained.folder / "last.npz")
+    saved.meta[key] = value
+    checkpoint.save(tmp_path / "last.npz", saved)
+    with pytest.raises(checkpoint.CheckpointError, match="do not agree"):
+        checkpoint.load(tmp_path / "last.npz")
+
+
 def test_resume_needs_a_run(trained: Trainer, tmp_path: Path) -> None:
     saved = checkpoint.load(trained.folder / "last.npz")
     del saved.meta["position"]
