@@ -6,7 +6,7 @@ import json
 import math
 import shlex
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,12 @@ def note(lines: Iterable[str] | str) -> None:
 
 
 def _number(text: str) -> float:
-    return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+    try:
+        return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+    except ValueError:
+        raise ArgumentTypeError(
+            f"{text!r} is no number; numbers are joined by commas, as in 16,32"
+        ) from None
 
 
 def _without_nan(value: Any) -> Any:
