@@ -25,11 +25,12 @@ PIECE = 1 << 18  # elements: 1 MiB of float32
 SMALL = 1 << 22  # multiply-adds that a core does in about 0.1 ms
 LEAST_TASKS = 4  # so that several threads share even one small image
 
-_local = threading.local()
+_local = threading.local()  # the workspaces of each thread
 
 
 def array_module(*arrays: Array) -> ModuleType:
     """Return the library of the arrays: `cupy` if any is CuPy's, else `numpy`."""
+    # By its name, so that CuPy need not be installed.
     if any(type(array).__module__.partition(".")[0] == "cupy" for array in arrays):
         return cupy()
     return np
@@ -82,6 +83,8 @@ def check_float(array: Array, name: str) -> None:
     Raises:
         TypeError: with the argument's name and what was given.
     """
+    if isinstance(array, memoryview):  # .data of an array is no array
+        raise TypeError(f"{name} is a plain array; wrap it: minifcn.Tensor({name})")
     if getattr(array, "dtype", None) not in (np.float32, np.float64):
         given = getattr(array, "dtype", type(array).__name__)
         raise TypeError(
@@ -94,12 +97,13 @@ def threads() -> int:
     return _threads or usable_processors()
 
 
+# A container or taskset may leave this process fewer than there are.
 def usable_processors() -> int:
     """Count the processors this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
+  # 0: all processors
 
 _threads = 0
 
@@ -140,6 +144,7 @@ def elementwise(task: Callable[..., Any], *arrays: Array) -> None:
     """Run `task` on matching pieces of arrays of one shape, by all workers at once.
 
     The pieces stay in the cache between the steps of a task.
+    # Flattened, other arrays would be copies, and the results lost.
     """
     size = arrays[0].size
     plain = all(array.flags.c_contiguous for array in arrays)
@@ -164,14 +169,14 @@ def workspace(slot: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     The array is valid until the same thread asks for the same slot.
     """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    kept = getattr(_local, slot, None)
+    kept = getattr(_local, slot, None)  # bytes, for any dtype
     if kept is None or kept.size < size:
         kept = np.empty(size, np.uint8)
         setattr(_local, slot, kept)
     return kept[:size].view(dtype).reshape(shape)
 
 
-def blocks(length: int, size: int) -> list[slice]:
+def blocks(length: int, size: int) -> list[slice]:  # ⌈length / size⌉
     """Cut `range(length)` into consecutive slices of at most `size`, nearly equal."""
     count = max(1, -(-length // max(1, size)))
     edges = [length * i // count for i in range(count + 1)]

@@ -18,7 +18,7 @@ import numpy as np
 
 from .arrays import Array, array_module, check_float
 
-_clock = itertools.count()
+_clock = itertools.count()  # one order for all that is on the tape
 _recording = ContextVar("recording", default=True)  # each thread has its own
 
 
@@ -50,6 +50,7 @@ class Tensor:
             raise TypeError(
                 "Tensor is made from an array; use .detach() to copy a Tensor"
             )
+        # Arrays of NumPy and CuPy stay as they are; lists and numbers become arrays.
         is_array = hasattr(array, "dtype") and hasattr(array, "shape")
         self.data: Array = array if is_array else np.asarray(array)
         if requires_grad:
@@ -112,6 +113,7 @@ class Tensor:
             raise ValueError(
                 "backward() needs a tensor computed from one that requires_grad"
             )
+        # A leaf has no maker and takes the gradient itself.
         _walk(self.maker or self, _first_gradient(self, gradient))
 
     def __add__(self, other: "Operand") -> "Tensor":
@@ -135,7 +137,7 @@ class Tensor:
     def __rtruediv__(self, other: "Operand") -> "Tensor":
         return Divide()(other, self)
 
-    __radd__ = __add__
+    __radd__ = __add__  # both commute
     __rmul__ = __mul__
 
     def sum(self) -> "Tensor":
@@ -182,13 +184,16 @@ class Function:
         inputs = _as_tensors(operands)
         self.wants = [tensor.requires_grad and _recording.get() for tensor in inputs]
         y = Tensor(self.forward(*(tensor.data for tensor in inputs)))
+        # From now on relu(inplace=True) must leave these arrays alone.
         for tensor in inputs:
             tensor.readers += 1
         if any(self.wants):
             self.time = next(_clock)
+            # Makers, not tensors: an array that nobody else holds can be freed.
             self.sources = [tensor.maker or tensor for tensor in inputs]
             y.requires_grad, y.maker = True, self
         else:
+            # Without a maker to ask, a reader says that the array is shared.
             y.readers = int(self.output_is_shared)
         return y
 
@@ -219,7 +224,7 @@ class Function:
             if wanted
         ]
         time = self.time
-        self.__dict__.clear()
+        self.__dict__.clear()  # frees what forward kept
         self.time = time  # its place on the tape, should another walk come by
         return pairs
 
@@ -234,6 +239,7 @@ class Function:
                 continue
             if gradient is None:
                 raise ValueError(f"{name} returned None for input {i}, which wants one")
+            # Only a leaf's shape is known: a Function's output may be gone by now.
             if isinstance(source, Tensor) and gradient.shape != source.shape:
                 raise ValueError(
                     f"{name} returned a gradient of shape {gradient.shape} for input "
@@ -242,6 +248,7 @@ class Function:
 
 
 def _as_tensors(operands: tuple[Operand, ...]) -> list[Tensor]:
+    # Numbers take the type of the first tensor of floats beside them.
     types = (t.dtype for t in operands if isinstance(t, Tensor))
     dtype = next((dtype for dtype in types if dtype.kind == "f"), None)
     return [t if isinstance(t, Tensor) else _constant(t, dtype) for t in operands]
@@ -261,7 +268,7 @@ def _first_gradient(tensor: Tensor, gradient: Any) -> Array:
                 f"backward() of a tensor of shape {tensor.shape} needs a gradient of "
                 "that shape; only a single element needs none"
             )
-        return xp.ones_like(tensor.data)
+        return xp.ones_like(tensor.data)  # ∂y/∂y
     gradient = gradient.data if isinstance(gradient, Tensor) else xp.asarray(gradient)
     if gradient.shape != tensor.shape:
         raise ValueError(
@@ -273,20 +280,21 @@ def _first_gradient(tensor: Tensor, gradient: Any) -> Array:
 def _walk(start: Function | Tensor, gradient: Array) -> None:
     """Visit the tape from the newest Function to the oldest, passing gradients down."""
     if isinstance(start, Tensor):
-        return _add_to_leaf(start, gradient, shared=True)
-    pending = {start: gradient}
+        return _add_to_leaf(start, gradient, shared=True)  # the caller may hold it
+    pending = {start: gradient}  # {Function: the gradient of its output so far}
     queue = [(-start.time, start)]  # newest first; times are unique
     while queue:
         _, function = heapq.heappop(queue)
         gy = pending.pop(function)
-        handed_out = [gy]
+        handed_out = [gy]  # arrays that others may hold
         for source, gradient in function.gradients(gy):
             if isinstance(source, Tensor):
+                # Add gives one array to both inputs: a leaf must not share its own.
                 same = array_module(gy).may_share_memory
                 shared = any(same(gradient, other) for other in handed_out)
                 _add_to_leaf(source, gradient, shared)
             elif source in pending:
-                pending[source] = pending[source] + gradient
+                pending[source] = pending[source] + gradient  # not +=: may be shared
             else:
                 pending[source] = gradient
                 heapq.heappush(queue, (-source.time, source))
@@ -295,6 +303,7 @@ def _walk(start: Function | Tensor, gradient: Array) -> None:
 
 def _add_to_leaf(leaf: Tensor, gradient: Array, shared: bool) -> None:
     if leaf.grad is None:
+        # Later gradients are added in place, so this array must be the leaf's own.
         leaf.grad = gradient.astype(leaf.dtype, order="C", copy=shared)
     else:
         leaf.grad += gradient
@@ -302,8 +311,8 @@ def _add_to_leaf(leaf: Tensor, gradient: Array, shared: bool) -> None:
 
 def _sum_to(gradient: Array, shape: tuple[int, ...]) -> Array:
     """Sum over the axes along which `shape` was broadcast: broadcasting's adjoint."""
-    extra = gradient.ndim - len(shape)
-    ones = [i + extra for i, n in enumerate(shape) if n == 1]
+    extra = gradient.ndim - len(shape)  # axes that broadcasting put in front
+    ones = [i + extra for i, n in enumerate(shape) if n == 1]  # axes stretched from 1
     axes = (*range(extra), *ones)
     return gradient.sum(axis=axes).reshape(shape) if axes else gradient
 
@@ -341,7 +350,7 @@ class Divide(Function):
 
     def backward(self, gy: Array) -> Any:
         ga = gy / self.b
-        gb = -ga * self.a / self.b
+        gb = -ga * self.a / self.b  # −gy · a / b²
         return _sum_to(ga, self.a.shape), _sum_to(gb, self.b.shape)
 
 
@@ -353,13 +362,13 @@ class Sum(Function):
         return x.sum()
 
     def backward(self, gy: Array) -> Array:
-        return array_module(gy).broadcast_to(gy, self.shape)
+        return array_module(gy).broadcast_to(gy, self.shape)  # no copy: stride 0
 
 
 class Reshape(Function):
     """The same elements in another shape; the gradient goes back to the old one."""
 
-    output_is_shared = True
+    output_is_shared = True  # a view of the input
 
     def __init__(self, shape: tuple[int, ...]):
         self.new_shape = shape

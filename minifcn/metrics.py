@@ -72,7 +72,8 @@ def iu_per_class(hist: ArrayLike) -> Floats:
     predicted and not in the truth has 0.
     """
     counts = _table(hist)
-    right = counts.diagonal()
+    right = counts.diagonal()  # n_ii, (n,)
+    # Row sums are t_i, the true pixels; column sums the predicted ones.
     return _ratio(right, counts.sum(axis=1) + counts.sum(axis=0) - right)
 
 
@@ -98,12 +99,13 @@ def scores(hist: ArrayLike) -> dict[str, float]:
     was counted.
     """
     counts = _table(hist)
-    true, iu = counts.sum(axis=1), iu_per_class(counts)
+    true, iu = counts.sum(axis=1), iu_per_class(counts)  # t_i and IU_i, (n,)
     total = true.sum()
     return {
         "pixel_accuracy": float(_ratio(counts.trace(), total)),
         "mean_accuracy": _mean(accuracy_per_class(counts)),
         "mean_iu": _mean(iu),
+        # 0 · nan is nan: classes that are not in the truth must be left out.
         "frequency_weighted_iu": float(_ratio((true * iu)[true > 0].sum(), total)),
     }
 
@@ -126,7 +128,7 @@ def _chunks(*arrays: NDArray) -> Iterator[tuple[NDArray, ...]]:
 
 def _count(target: NDArray, prediction: NDArray, n: int) -> Counts:
     """Confusion matrix of two flat arrays, (n, n)."""
-    counted = (target >= 0) & (target < n)
+    counted = (target >= 0) & (target < n)  # 255 is not
     t, p = target[counted], prediction[counted]
     wrong = (p < 0) | (p >= n)
     if wrong.any():

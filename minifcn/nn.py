@@ -15,7 +15,7 @@ from .arrays import Array, array_module, device_of, to_device
 from .autograd import Tensor
 from .ops import activation
 
-_generator = np.random.default_rng(0)
+_generator = np.random.default_rng(0)  # of initialisers
 
 
 def seed(number: int) -> None:
@@ -25,7 +25,7 @@ def seed(number: int) -> None:
     activation.seed(number)
 
 
-random_state = activation.random_state
+random_state = activation.random_state  # of dropout: weights are drawn but once
 set_random_state = activation.set_random_state
 
 
@@ -50,7 +50,7 @@ class Parameter(Tensor):
 class Module:
     """A piece of a network: parameters, other modules, and `forward`."""
 
-    training = True
+    training = True  # on the class, so that subclasses need no super().__init__()
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """Run `forward`."""
@@ -62,6 +62,7 @@ class Module:
 
     def attributes(self) -> Iterator[tuple[str, Any]]:
         """Yield all attributes with their names, the items of lists as `layers.0`."""
+        # vars() keeps the order of assignment: from the image to the scores.
         for name, value in vars(self).items():
             if isinstance(value, list):
                 yield from ((f"{name}.{i}", item) for i, item in enumerate(value))
@@ -101,14 +102,14 @@ class Module:
     def zero_grad(self) -> None:
         """Forget all gradients."""
         for parameter in self.parameters():
-            parameter.grad = None
+            parameter.grad = None  # not zeros: the next one is taken as it is
 
     def to(self, device: str | None = None, dtype: Any = None) -> "Module":
         """Move the parameters to a device, "cpu" or "cuda", or change their dtype."""
         for parameter in self.parameters():
             array = parameter.data if dtype is None else parameter.data.astype(dtype)
             parameter.data = array if device is None else to_device(array, device)
-            parameter.grad = None
+            parameter.grad = None  # of the old device and dtype
         return self
 
     def state_dict(self) -> dict[str, Array]:
@@ -129,6 +130,7 @@ class Module:
                 "state does not fit this network: "
                 f"{_some(missing)} missing, {_some(unknown)} unknown"
             )
+        # All shapes are looked at before the first copy: all or nothing.
         for name, parameter in own.items():
             if np.shape(state[name]) != parameter.shape:
                 raise ValueError(
@@ -136,6 +138,7 @@ class Module:
                     f"network's is {parameter.shape}"
                 )
         for name, parameter in own.items():
+            # In place, so that the parameter keeps its dtype and its device.
             parameter.data[...] = to_device(state[name], device_of(parameter.data))
 
 
@@ -152,7 +155,7 @@ def he_normal(shape: tuple[int, ...]) -> np.ndarray:
 
     Fan-in is C·KH·KW for (O, C, KH, KW). Source: He et al. 2015, equation 10.
     """
-    deviation = math.sqrt(2 / math.prod(shape[1:]))
+    deviation = math.sqrt(2 / math.prod(shape[1:]))  # (C, KH, KW)
     return _generator.standard_normal(shape, np.float32) * np.float32(deviation)
 
 
@@ -162,7 +165,7 @@ def xavier_normal(shape: tuple[int, ...]) -> np.ndarray:
     Under ReLU the signal halves in power with each layer: a start that is more careful
     than He's where many new layers follow pretrained ones.
     """
-    return he_normal(shape) * np.float32(math.sqrt(0.5))
+    return he_normal(shape) * np.float32(math.sqrt(0.5))  # variance 2 / n → 1 / n
 
 
 INITIALISERS = {"he": he_normal, "xavier": xavier_normal}
@@ -181,6 +184,7 @@ def bilinear(shape: tuple[int, ...]) -> np.ndarray:
             f"shape is {shape}; bilinear weights need as many channels in as out"
         )
     weight = np.zeros(shape, np.float32)
+    # Zeros off the diagonal: no channel leaks into another.
     weight[range(shape[0]), range(shape[0])] = ops.bilinear_kernel(
         shape[2:], np.float32
     )
@@ -245,7 +249,8 @@ class Upsample(Module):
         kernel_size: int | None = None,
         learned: bool = False,
     ):
-        k = kernel_size or 2 * factor - factor % 2
+        k = kernel_size or 2 * factor - factor % 2  # ⌊(k + 1) / 2⌋ = f
+        # lr_mult 0 freezes the weight: it stays bilinear.
         self.weight = Parameter(
             bilinear((channels, channels, k, k)), lr_mult=float(learned)
         )
@@ -279,9 +284,10 @@ def clip_gradients(parameters: Iterator[Parameter], largest: float) -> float:
 
     Returns the norm before, ‖g‖ = √Σ g². Source: Caffe's `clip_gradients`.
     """
+    # A list, as the gradients are gone through twice.
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = math.sqrt(sum(float(array_module(g).vdot(g, g)) for g in gradients))
     if norm > largest:
         for gradient in gradients:
-            gradient *= largest / norm
+            gradient *= largest / norm  # in place: it is the parameter's
     return norm

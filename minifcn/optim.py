@@ -49,7 +49,7 @@ class SGD:
                 "they must be ≥ 0, in [0, 1) and ≥ 0"
             )
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
-        self.velocity: dict[str, Array] = {}
+        self.velocity: dict[str, Array] = {}  # v, by the parameter's name
 
     def step(self, divide_by: int = 1) -> None:
         """Move every parameter once.
@@ -63,17 +63,20 @@ class SGD:
 
     def _move(self, name: str, parameter: Parameter, divide_by: int) -> None:
         w, g = parameter.data, parameter.grad
+        # Made at the first move: what is frozen takes no memory.
         if name not in self.velocity:
             self.velocity[name] = array_module(w).zeros_like(w)
+        # NumPy scalars of w's dtype: float32 stays float32.
         lr = w.dtype.type(self.lr * parameter.lr_mult)
         decay = w.dtype.type(self.weight_decay * parameter.decay_mult)
         momentum, share = w.dtype.type(self.momentum), w.dtype.type(1 / divide_by)
 
+        # Runs on matching pieces of the three arrays, which stay in the cache.
         def move(w: Array, g: Array, v: Array) -> None:
-            change = g * share
-            if decay:
+            change = g * share  # a copy: g stays as it is
+            if decay:  # 0 for biases
                 change += decay * w
-            change *= lr
+            change *= lr  # inside the velocity, as in Caffe
             v *= momentum
             v += change
             w -= v
@@ -101,6 +104,7 @@ class SGD:
                     f"velocity {name} of shape {np.shape(velocity)} belongs to no "
                     "parameter"
                 )
+        # Copies, since steps change velocities in place.
         self.velocity = {
             name: to_device(np.array(velocity), device_of(self.params[name].data))
             for name, velocity in state.items()
@@ -108,6 +112,7 @@ class SGD:
 
 
 def _named(params: Iterable[Any]) -> dict[str, Parameter]:
+    # Velocities are kept by name: nameless parameters are numbered.
     pairs = [
         item if isinstance(item, tuple) else (str(number), item)
         for number, item in enumerate(params)
@@ -131,6 +136,7 @@ def step(lr: float, every: int, gamma: float = 0.1) -> Schedule:
     return lambda iteration: lr * gamma ** (iteration // every)
 
 
+# Beyond `total` the base would be negative, and its power complex.
 def poly(lr: float, total: int, power: float = 0.9) -> Schedule:
     """lr · (1 − iteration / total)^power, which ends at 0 (Caffe's "poly")."""
     if total < 1:
@@ -138,6 +144,7 @@ def poly(lr: float, total: int, power: float = 0.9) -> Schedule:
     return lambda iteration: lr * max(0.0, 1 - iteration / total) ** power
 
 
+# + 1: the very first step moves, too.
 def warm_up(schedule: Schedule, iterations: int) -> Schedule:
     """Let `schedule` begin with a rate that grows linearly at first."""
 

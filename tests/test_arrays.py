@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minifcn import arrays
+from minifcn import arrays, ops
 
 HAS_CUPY = True
 try:
@@ -58,6 +58,12 @@ def test_other_number_types_are_refused(wrong, given_type):
     said = f"x must be a Tensor of float32 or float64; its type is {given_type}"
     with pytest.raises(TypeError, match=said):
         arrays.check_float(wrong, "x")
+
+
+def test_a_plain_array_is_told_to_be_wrapped():
+    x = np.ones((1, 2, 3, 4), np.float32)
+    with pytest.raises(TypeError, match=r"x is a plain array; wrap it: .*Tensor\(x\)"):
+        ops.max_pool2d(x, 2)
 
 
 def test_both_float_types_pass():

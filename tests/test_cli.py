@@ -364,14 +364,16 @@ def test_data_is_drawn_and_checked(
     folder = tmp_path / "drawn"
     sizes: list[Any] = ["--train", 3, "--val", 2, "--size", 40, 56, "--seed", 4]
     assert "3 scenes" in Ran(capsys, "data", "draw", folder, *sizes).out
-    figures = json.loads(Ran(capsys, "data", "check", folder, "--json").out)
+    both = json.loads(Ran(capsys, "data", "check", folder, "--json").out)
+    assert [both[split]["images"] for split in both] == [3, 2]
+    figures = both["train"]
     labels = np.stack([open_dataset(folder)[i][1] for i in range(3)])
     assert figures["images"] == 3
     assert figures["smallest"] == figures["largest"] == [40, 56]
     shares = np.bincount(labels.ravel(), minlength=6) / labels.size
     assert list(figures["classes"].values()) == pytest.approx(shares.tolist())
     text = Ran(capsys, "data", "check", folder, "--split", "val").out
-    assert "2 images of 40x56 to 40x56 pixels (Voc)" in text
+    assert text.startswith("val: 2 images, 40x56 (height x width, layout Voc)")
 
 
 def test_bad_data_is_named(
@@ -381,6 +383,12 @@ def test_bad_data_is_named(
         "none of the known layouts" in Ran(capsys, "data", "check", tmp_path).sentence
     )
     folder = scenes.write(tmp_path / "drawn", 2, 1, (32, 40))
+    label = folder / "SegmentationClass" / "val_0000.png"
+    right = label.read_bytes()
+    Image.fromarray(np.full((32, 40), 7, np.uint8)).save(label)
+    said = Ran(capsys, "data", "check", folder).sentence
+    assert "val_0000.png holds the value 7" in said
+    label.write_bytes(right)
     label = folder / "SegmentationClass" / "train_0001.png"
     Image.fromarray(np.full((32, 40), 9, np.uint8)).save(label)
     said = Ran(capsys, "data", "check", folder).sentence

@@ -44,9 +44,9 @@ def _add_draw(parser: ArgumentParser) -> None:
 
 def _add_check(parser: ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", help="folder of the data set")
-    parser.add_argument("--split", default="train", metavar="NAME", help="list (train)")
+    parser.add_argument("--split", metavar="NAME", help="list (both train and val)")
     add_json(parser)
-    example(parser, "minifcn data check photos --split val")
+    example(parser, "minifcn data check photos")
     parser.set_defaults(run=run_check)
 
 
@@ -58,8 +58,18 @@ def run_draw(args: Namespace) -> int:
 
 
 def run_check(args: Namespace) -> int:
-    """Read a whole split; print how much of each class it has."""
-    dataset = open_dataset(args.data, args.split)
+    """Read every image and label; print how much of each class there is."""
+    splits = [args.split] if args.split else ["train", "val"]
+    figures = {split: _examine(args.data, split) for split in splits}
+    if args.json:
+        print_json(figures)
+    else:
+        print("\n\n".join(_lay_out(*item) for item in figures.items()))
+    return 0
+
+
+def _examine(data: str, split: str) -> dict[str, Any]:
+    dataset = open_dataset(data, split)
     n = len(dataset.class_names)
     pixels, sizes = np.zeros(256, np.int64), set()
     for index in bar("reading")(range(len(dataset))):
@@ -67,7 +77,7 @@ def run_check(args: Namespace) -> int:
         pixels += np.bincount(label.ravel(), minlength=256)
         sizes.add(label.shape)
     shares = (pixels[:n] / max(pixels[:n].sum(), 1)).tolist()
-    figures = {
+    return {
         "layout": type(dataset).__name__,
         "images": len(dataset),
         "smallest": [min(axis) for axis in zip(*sizes)],
@@ -75,12 +85,11 @@ def run_check(args: Namespace) -> int:
         "ignored": float(pixels[255] / max(pixels.sum(), 1)),
         "classes": dict(zip(dataset.class_names, shares)),
     }
-    print_json(figures) if args.json else print(_lay_out(figures))
-    return 0
 
 
-def _lay_out(figures: dict[str, Any]) -> str:
+def _lay_out(split: str, figures: dict[str, Any]) -> str:
     small, large = ("x".join(map(str, figures[k])) for k in ("smallest", "largest"))
+    sizes = small if small == large else f"{small} to {large}"
     width = max(map(len, figures["classes"]))
     classes = [
         f"{name:<{width}}{percent(share):>8} %"
@@ -88,8 +97,9 @@ def _lay_out(figures: dict[str, Any]) -> str:
     ]
     return "\n".join(
         [
-            f"{figures['images']} images of {small} to {large} pixels "
-            f"({figures['layout']}); {percent(figures['ignored'])} % of them ignored",
+            f"{split}: {figures['images']} images, {sizes} (height x width, layout "
+            f"{figures['layout']}); {percent(figures['ignored'])} % of the pixels "
+            "ignored",
             *classes,
         ]
     )

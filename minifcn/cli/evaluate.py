@@ -15,6 +15,7 @@ from minifcn.cli.common import (
     add_seed,
     check_device,
     example,
+    note,
     percent,
     print_json,
     score_table,
@@ -49,6 +50,7 @@ def run(args: Namespace) -> int:
     saved = checkpoint.load(args.checkpoint)
     dataset = _open(args, saved)
     model = checkpoint.restore_model(saved).to(args.device)
+    note(f"{saved.path} on {len(dataset)} images")
     hist = evaluate(model, dataset, args.device, bar("evaluating"))
     if args.picture:
         from minifcn import pictures

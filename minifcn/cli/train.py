@@ -18,6 +18,7 @@ from minifcn.cli.common import (
     note,
     number_or_numbers,
     numbers,
+    percent,
     print_json,
     score_table,
     word_or_numbers,
@@ -88,6 +89,11 @@ def run(args: Namespace) -> int:
     elif scores:
         print(score_table({trainer.recipe.net: scores}))
     note(f"the run is in {trainer.folder}")
+    if trainer.at.best is not None:
+        note(
+            f"best.npz, which evaluate and predict use, reached mean IU "
+            f"{percent(trainer.at.best)}; last.npz holds the end of the run"
+        )
     return 0
 
 

@@ -74,7 +74,7 @@ class Augment:
             rng: everything random comes from it: the mirror, the factor, the crop's
                 row, the crop's column, in this order.
         """
-        step = -1 if self.mirror and rng.random() < 0.5 else 1
+        step = -1 if self.mirror and rng.random() < 0.5 else 1  # −1: mirrored
         factor = rng.uniform(*self.scale)
         windows = [
             _choose(n, factor, self.crop and self.crop[axis], rng)
@@ -90,6 +90,7 @@ def _choose(
 ) -> _Window:
     full = max(1, round(n * factor))
     out = full if crop is None else crop
+    # One draw for both: where to cut a larger image, or to lay a smaller one.
     slack = int(rng.integers(abs(full - out) + 1))
     if full < out:
         return _Window(full, 0, full, slack, out)
@@ -104,7 +105,7 @@ def _view(
 ) -> Pixels:
     seen = _resize(pixels, windows, resampling)
     rows, columns = windows
-    if (rows.out, columns.out) == seen.shape[:2]:
+    if (rows.out, columns.out) == seen.shape[:2]:  # nothing to pad
         return seen
     view = np.empty((rows.out, columns.out, *pixels.shape[2:]), np.uint8)
     view[:] = fill
@@ -118,11 +119,13 @@ def _view(
 def _resize(
     pixels: Pixels, windows: list[_Window], resampling: Image.Resampling
 ) -> Pixels:
+    # Unscaled pixels are cut as they are, not resampled.
     if all(w.full == n for w, n in zip(windows, pixels.shape, strict=False)):
         rows, columns = (slice(w.start, w.start + w.size) for w in windows)
         return pixels[rows, columns]
     top, bottom = windows[0].source(pixels.shape[0])
     left, right = windows[1].source(pixels.shape[1])
-    size = (windows[1].size, windows[0].size)
+    size = (windows[1].size, windows[0].size)  # Pillow's order: width first
     picture = Image.fromarray(np.ascontiguousarray(pixels))
+    # box: only what is seen is scaled.
     return np.asarray(picture.resize(size, resampling, box=(left, top, right, bottom)))

@@ -46,6 +46,7 @@ def to_input(
     if out is None:
         out = np.empty((3, *image.shape[:2]), np.float32)
     for channel, mean in enumerate(mean_bgr):
+        # Converted while it is subtracted: no float copy of the image in between.
         np.subtract(image[:, :, 2 - channel], np.float32(mean), out=out[channel])
     return out
 
@@ -71,7 +72,7 @@ def collate(
         raise ValueError("a batch needs at least one sample")
     sizes = [label.shape for _, label in samples]
     height, width = (max(axis) for axis in zip(*sizes, strict=True))
-    x = np.zeros((len(samples), 3, height, width), np.float32)
+    x = np.zeros((len(samples), 3, height, width), np.float32)  # 0: the mean
     target = np.full((len(samples), height, width), ignore_index, np.uint8)
     for n, (image, label) in enumerate(samples):
         h, w = label.shape

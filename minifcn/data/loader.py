@@ -107,11 +107,13 @@ class Loader:
         try:
             for job in jobs:
                 waiting.append(pool.submit(self._batch, epoch, order, job))
+                # Handed out in order, however early a later batch is ready.
                 if len(waiting) > self.prefetch:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
+            # Runs, too, when the generator is closed because its reader left the loop.
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _batch(self, epoch: int, order: NDArray[np.int64], job: int) -> Batch:
@@ -153,9 +155,11 @@ class _Cache:
     def _keep(self, index: int, sample: tuple[Pixels, Pixels]) -> None:
         size = sum(array.nbytes for array in sample)
         with self.lock:
+            # Another thread may have been faster.
             if index in self.kept or size > self.budget:
                 return
             self.budget -= size
+            # An augmentation that wrote into it would spoil the epochs to come.
             for array in sample:
                 array.flags.writeable = False
             self.kept[index] = sample

@@ -31,7 +31,7 @@ def create(config: dict[str, Any]) -> FCN:
         raise ValueError(f"net is {name!r}; it must be one of {', '.join(NETWORKS)}")
     try:
         return NETWORKS[name](**settings)
-    except TypeError as error:
+    except TypeError as error:  # an unknown setting
         raise ValueError(f"settings of {name} are wrong: {error}") from None
 
 

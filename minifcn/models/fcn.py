@@ -63,16 +63,16 @@ class FCN(nn.Module):
         self.table, self.streams = table, tuple(streams)
         self.skip_scales = dict(skip_scales or {})
         self.config: dict[str, Any] = {}
-        self.drop = nn.Dropout(dropout)
+        self.drop = nn.Dropout(dropout)  # one for fc6 and fc7: it keeps no state
         self.crops: dict[str, int] = {}
         widths = self._build_trunk(nn.INITIALISERS[initialiser])
         self._build_head(widths, n_classes, learned_upsampling)
 
     def _build_trunk(self, initialiser: Any) -> dict[str, int]:
         """Make the convolutions; return the number of channels after each layer."""
-        channels, widths = 3, {}
+        channels, widths = 3, {}  # 3: the image's colours
         self.maps = {"data": CoordMap.identity()}
-        here = CoordMap.identity()
+        here = CoordMap.identity()  # from pixels of the image to this layer's
         for layer in self.table:
             if isinstance(layer, ConvLayer):
                 shape = layer.geometry
@@ -86,6 +86,7 @@ class FCN(nn.Module):
                 )
                 setattr(self, layer.name, conv)
                 channels = layer.channels
+            # First from the image to the layer below, then through this one.
             here = layer.geometry.coord_map().compose(here)
             widths[layer.name], self.maps[layer.name] = channels, here
         return widths
@@ -94,6 +95,7 @@ class FCN(nn.Module):
         self, widths: dict[str, int], n_classes: int, learned: bool
     ) -> None:
         top = self.table[-1].name
+        # A 1 × 1 kernel scores each pixel: (N, C, h, w) → (N, n_classes, h, w).
         self.score_fr = nn.Conv2d(widths[top], n_classes, 1, initialiser=nn.zeros)
         here = self.maps[top]
         for name, factor, pool in self.streams:
@@ -103,13 +105,16 @@ class FCN(nn.Module):
             if pool:
                 score = nn.Conv2d(widths[pool], n_classes, 1, initialiser=nn.zeros)
                 setattr(self, f"score_{pool}", score)
+                # The sum lies where the stream lies that is not cropped.
                 here = self._align(name, here, f"score_{pool}", self.maps[pool])
+        # The last crop brings the scores back onto the image's pixels.
         self.crops[self.streams[-1][0]] = crop_offset(here, self.maps["data"])
 
     def _align(
         self, up: str, up_map: CoordMap, skip: str, skip_map: CoordMap
     ) -> CoordMap:
         """Note which of the two is to be cropped; return the other's map."""
+        # The larger shift has the wider margin at the top left, and is cropped.
         if skip_map.shift >= up_map.shift:
             self.crops[skip] = crop_offset(skip_map, up_map)
             return up_map
@@ -125,13 +130,15 @@ class FCN(nn.Module):
         (x,) = inputs
         if x.ndim != 4 or x.shape[1] != 3:
             raise ValueError(f"x has shape {x.shape}; the network needs (N, 3, H, W)")
-        size = x.shape[2:]
-        pools = self._run_trunk(x)
-        y = self.score_fr(pools.pop("top"))
+        size = x.shape[2:]  # (H, W)
+        pools = self._run_trunk(x)  # {name: (N, C, h, w)}
+        y = self.score_fr(pools.pop("top"))  # (N, n_classes, h, w)
         for name, _, pool in self.streams:
-            y = getattr(self, name)(y)
+            y = getattr(self, name)(y)  # about factor times as large
             if pool:
+                # Popped, so that it is freed once used.
                 y = self._fuse(name, y, pool, pools.pop(pool))
+        # (N, n_classes, H, W), as large as the images.
         return ops.crop(y, self.crops[self.streams[-1][0]], size)
 
     def _run_trunk(self, x: Tensor) -> dict[str, Tensor]:
@@ -141,6 +148,7 @@ class FCN(nn.Module):
         for layer in self.table:
             shape = layer.geometry
             if isinstance(layer, ConvLayer):
+                # Over the convolution's output, which it does not keep for backward.
                 x = ops.relu(getattr(self, layer.name)(x), inplace=True)
                 x = self.drop(x) if layer.dropout else x
             else:
@@ -152,10 +160,11 @@ class FCN(nn.Module):
 
     def _fuse(self, up: str, y: Tensor, pool: str, skip: Tensor) -> Tensor:
         """Score the pool, crop it or the enlarged scores, and add the two."""
+        # A pool scaled down scales down the gradient of its score's weight, too.
         if pool in self.skip_scales:
             skip = ops.scale(skip, self.skip_scales[pool])
         score = getattr(self, f"score_{pool}")(skip)
-        if up in self.crops:
+        if up in self.crops:  # as _align found
             return ops.add(ops.crop(y, self.crops[up], score.shape[2:]), score)
         return ops.add(y, ops.crop(score, self.crops[f"score_{pool}"], y.shape[2:]))
 
@@ -206,6 +215,7 @@ class Settings:
             self.learned_upsampling,
             self.initialiser,
         )
+        # Through JSON (tuples become lists): as it will be read from a checkpoint.
         net.config = {"name": name, **json.loads(json.dumps(asdict(self)))}
         return net
 
@@ -246,5 +256,5 @@ def fcn8s_at_once(
     `skip_scales` are the authors' 0.01 and 0.0001 if left out; they were made for the
     feature norms of the full VGG-16. The rest as in `fcn32s`.
     """
-    options = {"skip_scales": AT_ONCE, **options}
+    options = {"skip_scales": AT_ONCE, **options}  # the caller's own win
     return Settings(n_classes, trunk, width, **options).build("fcn8s_at_once", "fcn8s")

@@ -47,12 +47,14 @@ def warm_start(model: Module, state: dict[str, Any]) -> Transplant:
             f"{', '.join(list(state)[:3])}, the network's with "
             f"{', '.join(list(own)[:3])}"
         )
+    # All shapes are looked at before the first copy: all or nothing.
     for name in shared:
         if np.shape(state[name]) != own[name].shape:
             raise ValueError(
                 f"{name} has shape {np.shape(state[name])} in the given arrays and "
                 f"{own[name].shape} in the network"
             )
+    # In place, so that the network keeps its dtypes and its device.
     for name in shared:
         own[name].data[...] = to_device(state[name], device_of(own[name].data))
     left = [name for name in own if name not in state]
@@ -74,6 +76,7 @@ def fully_connected_to_convolution(weight: Array, channels: int, kernel: int) ->
             f"weight has shape {np.shape(weight)}; over {channels} channels of "
             f"{kernel} × {kernel} it must be (O, {channels * kernel * kernel})"
         )
+    # The columns are in the order (c, i, j) already: only the shape changes.
     return weight.reshape(len(weight), channels, kernel, kernel)
 
 
@@ -92,10 +95,10 @@ def classifier_to_fcn(state: dict[str, Any], model: Module) -> dict[str, Any]:
     own = {name: p.shape for name, p in model.named_parameters()}
     converted = {}
     for name, array in state.items():
-        if name not in own:
+        if name not in own:  # fc8, say
             continue
-        if np.ndim(array) == 2:
-            _, channels, kernel, _ = own[name]
+        if np.ndim(array) == 2:  # fc6 and fc7
+            _, channels, kernel, _ = own[name]  # (O, C, K, K)
             try:
                 array = fully_connected_to_convolution(array, channels, kernel)
             except ValueError as error:

@@ -38,7 +38,7 @@ LAYOUTS = {  # convolutions a block
     "vgg19": (2, 2, 4, 4, 4),
 }
 WIDTHS = (64, 128, 256, 512, 512)  # channels a block
-FC_CHANNELS = 4096
+FC_CHANNELS = 4096  # of fc6 and fc7
 
 # conv1_1 is padded by 100 so that fc6, which is not padded, finds a 7 × 7 window in any
 # image; "same" pads both just enough to keep the size, and wastes nothing on borders.
@@ -76,11 +76,14 @@ def vgg(
     for block, count in enumerate(LAYOUTS[layout]):
         for number in range(count):
             name = f"conv{block + 1}_{number + 1}"
+            # While the table is empty, this is conv1_1.
             conv = Conv(3, padding=1 if table else FIRST_PADDING[geometry])
             table.append(ConvLayer(name, _widths(width)[block], conv))
+        # Caffe's pools round up: an incomplete last window counts.
         table.append(PoolLayer(f"pool{block + 1}", Pool(2, 2, ceil=True)))
     fc6, fc7 = _fc_channels(fc_channels, width)
-    around = fc_kernel // 2 if geometry == "same" else 0
+    around = fc_kernel // 2 if geometry == "same" else 0  # "same": fc6 keeps the size
+    # VGG's fully-connected layers, as convolutions.
     table.append(ConvLayer("fc6", fc6, Conv(fc_kernel, padding=around), dropout=True))
     table.append(ConvLayer("fc7", fc7, Conv(1), dropout=True))
     return table
@@ -103,6 +106,7 @@ def _fc_channels(
     channels: int | Sequence[int] | None, width: object
 ) -> tuple[int, int]:
     if channels is None:
+        # A list of widths has no factor: fc6 and fc7 keep their 4096.
         factor = width if isinstance(width, int | float) else 1
         channels = max(1, round(FC_CHANNELS * factor))
     both = (channels, channels) if isinstance(channels, int) else tuple(channels)

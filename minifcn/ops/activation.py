@@ -7,7 +7,7 @@ import numpy as np
 from ..arrays import Array, array_module, check_float, elementwise
 from ..autograd import Function, Tensor
 
-_generator = np.random.default_rng(0)
+_generator = np.random.default_rng(0)  # dropout's own: a checkpoint keeps its state
 
 
 def seed(number: int) -> None:
@@ -29,12 +29,13 @@ def set_random_state(state: dict[str, Any]) -> None:
 class ReLU(Function):
     """max(x, 0); the gradient passes where the output is positive."""
 
-    output_is_shared = True
+    output_is_shared = True  # backward reads y
 
     def __init__(self, inplace: bool):
         self.inplace = inplace
 
     def forward(self, x: Array) -> Array:
+        # Backward needs y alone (y > 0 just where x > 0), so x may be written over.
         self.y = x if self.inplace else array_module(x).empty_like(x)
         elementwise(lambda x, y: array_module(x).maximum(x, 0, out=y), x, self.y)
         return self.y
@@ -72,9 +73,9 @@ def _check_overwritable(x: Tensor) -> None:
     reason = None
     if x.maker is None and x.requires_grad:
         reason = "it is a leaf that requires a gradient"
-    elif x.readers:
+    elif x.readers:  # which may still need the old values
         reason = "another operation has read it"
-    elif x.maker is not None and x.maker.output_is_shared:
+    elif x.maker is not None and x.maker.output_is_shared:  # another ReLU, say
         reason = f"{type(x.maker).__name__} keeps it for its backward pass"
     if reason:
         raise ValueError(f"relu(x, inplace=True) cannot overwrite x: {reason}")
@@ -88,8 +89,9 @@ class Dropout(Function):
 
     def forward(self, x: Array) -> Array:
         xp = array_module(x)
+        # Drawn by NumPy on the GPU too: a seed gives the same mask on both.
         kept = _generator.random(x.shape, np.float32) >= self.p
-        self.mask = xp.asarray(kept) * x.dtype.type(1 / (1 - self.p))
+        self.mask = xp.asarray(kept) * x.dtype.type(1 / (1 - self.p))  # 0 or 1/(1 − p)
         return x * self.mask
 
     def backward(self, gy: Array) -> Array:

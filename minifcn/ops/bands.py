@@ -10,7 +10,7 @@ one 500 × 500 image that is 1 GiB, written to memory and read back. Two ideas a
   further down: a view. So the band costs KW copies of the image instead of KH·KW, and
   KH matrix products add up to the result:
 
-      y[:, band] = Σᵢ W[:, :, i, :] @ U[:, band moved down by i]
+      y[:, band] = Σᵢ w[:, :, i, :] @ U[:, band moved down by i]
 """
 
 import numpy as np
@@ -38,21 +38,24 @@ def correlate(
     y (N, O, OH, OW), start (top, left).
     """
     (N, O, OH, OW), (_, C, KH, KW) = y.shape, w.shape
+    # A matrix for each row of the kernel: (KH, O, C·KW).
     rows_of_w = np.ascontiguousarray(w.transpose(2, 0, 1, 3)).reshape(KH, O, C * KW)
     bands = _bands(N, OH, C * KW * OW * y.itemsize)
 
     def band(task: tuple[int, slice]) -> None:
         n, rows = task
-        R = rows.stop - rows.start
+        R = rows.stop - rows.start  # output rows of this band
+        # U is (C·KW, (R + DH·(KH − 1))·OW).
         U = _unroll(x[n], rows, start, (KH, KW), dilation, OW)
         total = workspace("total", (O, R * OW), y.dtype)
         part = workspace("part", (O, R * OW), y.dtype)
         for i in range(KH):
-            below = U[:, i * dilation[0] * OW :][:, : R * OW]
+            below = U[:, i * dilation[0] * OW :][:, : R * OW]  # (C·KW, R·OW), a view
+            # The first product goes straight into total, which then needs no zeros.
             np.matmul(rows_of_w[i], below, out=part if i else total)
             if i:
                 total += part
-        y[n, :, rows] = total.reshape(O, R, OW)
+        y[n, :, rows] = total.reshape(O, R, OW)  # (O, R, OW)
         if bias is not None:
             y[n, :, rows] += bias[:, None, None]
 
@@ -71,8 +74,9 @@ def input_gradient(
     gx[h] = Σᵢ w[i] gy[h − top − DH·i] is a correlation of gy with the flipped kernel.
     """
     KH, KW = w.shape[2:]
+    # Flipped, the kernel begins at its former last tap, DH·(KH − 1) rows away.
     back = -start[0] - (KH - 1) * dilation[0], -start[1] - (KW - 1) * dilation[1]
-    turned = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
+    turned = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # (C, O, KH, KW)
     correlate(gy, turned, back, dilation, None, gx)
 
 
@@ -113,7 +117,7 @@ def _weight_gradient_by_bands(
     bands = _bands(N, OH, C * KW * OW * gw.itemsize)
     parts = parallel(band, [(n, rows) for n in range(N) for rows in bands])
     total = np.sum(parts, axis=0)  # (KH, O, C·KW)
-    gw[...] = total.reshape(KH, O, C, KW).transpose(1, 2, 0, 3)
+    gw[...] = total.reshape(KH, O, C, KW).transpose(1, 2, 0, 3)  # (O, C, KH, KW)
 
 
 def _weight_gradient_by_channels(
@@ -126,8 +130,9 @@ def _weight_gradient_by_channels(
     (N, O, OH, OW), (_, C, KH, KW) = gy.shape, gw.shape
 
     def channels(block: slice) -> None:
-        width = (block.stop - block.start) * KW
+        width = (block.stop - block.start) * KW  # c·KW
         part = workspace("part", (O, width), gw.dtype)
+        # A view of gw: each thread has channels of its own, so nothing is merged.
         target = gw[:, block].transpose(2, 0, 1, 3)  # (KH, O, c, KW)
         target[...] = 0
         for n in range(N):
@@ -135,9 +140,10 @@ def _weight_gradient_by_channels(
                 U = _unroll(x[n, block], rows, start, (KH, KW), dilation, OW)
                 for i in range(KH):
                     _gy_times_columns(gy[n, :, rows], U, i * dilation[0], part)
-                    target[i] += part.reshape(O, -1, KW)
+                    target[i] += part.reshape(O, -1, KW)  # (O, c, KW)
 
-    fitting = BAND_BYTES // (KW * OH * OW * gw.itemsize)
+    fitting = BAND_BYTES // (KW * OH * OW * gw.itemsize)  # channels whose columns fit
+    # No fewer than 32, as thin products are slow; no more than feeds all threads.
     size = min(max(fitting, 32), -(-C // LEAST_TASKS))
     parallel(channels, blocks(C, size))
 
@@ -146,14 +152,14 @@ def _gy_times_columns(
     gy: np.ndarray, U: np.ndarray, down: int, out: np.ndarray
 ) -> None:
     O, R, OW = gy.shape
-    columns = U[:, down * OW :][:, : R * OW]
-    np.matmul(gy.reshape(O, R * OW), columns.T, out=out)
+    columns = U[:, down * OW :][:, : R * OW]  # (C·KW, R·OW), a view
+    np.matmul(gy.reshape(O, R * OW), columns.T, out=out)  # (O, C·KW)
 
 
 def _bands(images: int, rows: int, bytes_per_row: int) -> list[slice]:
     """Cut the output rows into bands that fit the cache, and enough of them."""
     fitting = max(1, BAND_BYTES // bytes_per_row)
-    sharing = -(-rows * images // LEAST_TASKS)
+    sharing = -(-rows * images // LEAST_TASKS)  # rows · images for each task
     return blocks(rows, min(fitting, max(1, sharing)))
 
 
@@ -170,11 +176,13 @@ def _unroll(
     x (C, H, W) → (C·KW, (R + DH·(KH − 1))·OW), in this thread's workspace.
     """
     C, (KH, KW) = x.shape[0], kernel
-    R = rows.stop - rows.start + (KH - 1) * dilation[0]
+    R = rows.stop - rows.start + (KH - 1) * dilation[0]  # all rows that are read
     inside = rows.stop <= x.shape[1] and OW == x.shape[2]
+    # A 1 × 1 kernel without padding: x is its own column matrix.
     if (KH, KW) == (1, 1) and tuple(start) == (0, 0) and inside:
         return x[:, rows].reshape(C, R * OW)
     U = workspace("columns", (C, KW, R, OW), x.dtype)
     for j in range(KW):
+        # Tap j reads the same rows, DW·j further to the right.
         read_grid(x, U[:, j], (start[0] + rows.start, start[1] + j * dilation[1]))
     return U.reshape(C * KW, R * OW)

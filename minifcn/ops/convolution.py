@@ -60,11 +60,11 @@ def convolve_definition(
     q·SW + j·DW − left], zero outside of x; c runs over the input channels of o's group.
     """
     (SH, SW), (DH, DW) = geometry.stride, geometry.dilation
-    (N, _, _, _), (O, C, KH, KW) = x.shape, w.shape
+    (N, _, _, _), (O, C, KH, KW) = x.shape, w.shape  # C: of one group
     framed = np.pad(x, ((0, 0), (0, 0), *geometry.padding))
     y = np.zeros((N, O, *geometry.output_size(x.shape, (KH, KW))), x.dtype)
     for n, o, r, q in np.ndindex(*y.shape):
-        first = o // (O // geometry.groups) * C
+        first = o // (O // geometry.groups) * C  # where o's group begins
         for c, i, j in np.ndindex(C, KH, KW):
             y[n, o, r, q] += (
                 w[o, c, i, j] * framed[n, first + c, r * SH + i * DH, q * SW + j * DW]
@@ -81,12 +81,13 @@ def convolve_transpose_definition(
     """
     (SH, SW), (DH, DW), G = geometry.stride, geometry.dilation, geometry.groups
     (top, _), (left, _) = geometry.padding
-    (N, C, _, _), (_, O, KH, KW) = x.shape, w.shape
+    (N, C, _, _), (_, O, KH, KW) = x.shape, w.shape  # O: of one group
     y = np.zeros((N, O * G, *size), x.dtype)
     for n, c, r, q in np.ndindex(*x.shape):
-        first = c // (C // G) * O
+        first = c // (C // G) * O  # where c's group begins
         for o, i, j in np.ndindex(O, KH, KW):
             h, v = r * SH + i * DH - top, q * SW + j * DW - left
+            # What is stamped into the padding falls away.
             if 0 <= h < size[0] and 0 <= v < size[1]:
                 y[n, first + o, h, v] += x[n, c, r, q] * w[c, o, i, j]
     return y if bias is None else y + bias[:, None, None]
@@ -99,8 +100,10 @@ def convolve(x: Array, w: Array, bias: Array | None, geometry: Geometry) -> Arra
     if not y.size:  # an empty batch
         return y
     unit = UnitStride(geometry, w.shape[2:], (OH, OW))
+    # x (N, C·A·B, h, w), w (O, C·A·B / G, kh, kw): the stride is 1 from here on.
     x, w = unit.split_image(x), unit.split_kernel(w)
     way = _way(y, w)
+    # o and c: the channels of one group.
     for o, c in _groups(w.shape[0], x.shape[1], geometry.groups):
         b = None if bias is None else bias[o]
         way.correlate(x[:, c], w[o], unit.start, unit.dilation, b, y[:, o])
@@ -111,17 +114,18 @@ def convolve_input(
     gy: Array, w: Array, geometry: Geometry, size: tuple[int, int]
 ) -> Array:
     """Compute the adjoint in x: gy (N, O, OH, OW), w (O, C/G, …) → (N, C, *size)."""
-    if not gy.size:
+    if not gy.size:  # an empty batch
         C = w.shape[1] * geometry.groups
         return array_module(gy).zeros((gy.shape[0], C, *size), gy.dtype)
     unit = UnitStride(geometry, w.shape[2:], gy.shape[2:])
     w = unit.split_kernel(w)
-    C = w.shape[1] * geometry.groups
+    C = w.shape[1] * geometry.groups  # of all groups, each with its phases
+    # (N, C·A·B, h, w), the gradient of the grids; at stride 1 that of x itself.
     gx = array_module(gy).empty((gy.shape[0], C, *unit.image_size(size)), gy.dtype)
     way = _way(gy, w)
     for o, c in _groups(w.shape[0], C, geometry.groups):
         way.input_gradient(gy[:, o], w[o], unit.start, unit.dilation, gx[:, c])
-    return unit.join_image(gx, size)
+    return unit.join_image(gx, size)  # (N, C, *size)
 
 
 def convolve_weight(
@@ -129,18 +133,19 @@ def convolve_weight(
 ) -> Array:
     """Compute the adjoint in w: x (N, C, …), gy (N, O, …) → (O, C/G, *kernel)."""
     O = gy.shape[1]
-    if not gy.size:
+    if not gy.size:  # an empty batch
         shape = (O, x.shape[1] // geometry.groups, *kernel)
         return array_module(x).zeros(shape, x.dtype)
     unit = UnitStride(geometry, kernel, gy.shape[2:])
-    x = unit.split_image(x)
+    x = unit.split_image(x)  # (N, C·A·B, h, w)
+    # (O, C·A·B / G, kh, kw).
     gw = array_module(x).empty(
         (O, x.shape[1] // geometry.groups, *unit.kernel_size), x.dtype
     )
     way = _way(gy, gw)
     for o, c in _groups(O, x.shape[1], geometry.groups):
         way.weight_gradient(x[:, c], gy[:, o], unit.start, unit.dilation, gw[o])
-    return unit.join_kernel(gw)
+    return unit.join_kernel(gw)  # (O, C/G, KH, KW)
 
 
 def _way(y: Array, w: Array) -> Any:
@@ -148,9 +153,9 @@ def _way(y: Array, w: Array) -> Any:
 
     Small: all columns fit the cache, or the weights outweigh the pixels.
     """
-    pixels = y.shape[0] * y.shape[2] * y.shape[3]
-    small = w[0].size * pixels <= windows.COLUMNS
-    on_gpu = array_module(y) is not np
+    pixels = y.shape[0] * y.shape[2] * y.shape[3]  # N·OH·OW
+    small = w[0].size * pixels <= windows.COLUMNS  # C/G·KH·KW × N·OH·OW
+    on_gpu = array_module(y) is not np  # bands are NumPy's alone
     return windows if small or pixels < w.shape[0] or on_gpu else bands
 
 
@@ -173,19 +178,24 @@ class UnitStride:
 
     def __init__(self, geometry: Geometry, kernel: Any, output: Any):
         self.stride, (self.KH, self.KW) = geometry.stride, kernel
-        self.corner = -geometry.padding[0][0], -geometry.padding[1][0]
+        self.corner = -geometry.padding[0][0], -geometry.padding[1][0]  # (top, left)
         self.plain = self.stride == (1, 1)
         if self.plain:
             self.start, self.dilation = self.corner, geometry.dilation
             self.kernel_size = kernel
             return
+        # The grids begin at the corner, and dilation becomes zeros in the kernel.
         self.start, self.dilation = (0, 0), (1, 1)
         self.spread = geometry.dilation
+        # Pixels from the first tap to the last, the holes of dilation included.
         spans = [(k - 1) * d + 1 for k, d in zip(kernel, self.spread, strict=True)]
+        # (A, B): the grids that are read at all; a kernel below S leaves some out.
         self.phases = tuple(min(s, k) for s, k in zip(self.stride, spans, strict=True))
+        # (kh, kw), counted in pixels of a grid.
         self.kernel_size = tuple(
             -(-k // s) for s, k in zip(self.stride, spans, strict=True)
         )
+        # (h, w): as much of each grid as the outputs read at stride 1.
         self.grid = tuple(
             n + k - 1 for n, k in zip(output, self.kernel_size, strict=True)
         )
@@ -212,8 +222,10 @@ class UnitStride:
             return w
         (O, C), (A, B), (kh, kw) = w.shape[:2], self.phases, self.kernel_size
         (SH, SW), (DH, DW) = self.stride, self.spread
+        # Zeros fill dilation's holes, and the kernel up to a multiple of S.
         full = array_module(w).zeros((O, C, kh * SH, kw * SW), w.dtype)
         full[:, :, : (self.KH - 1) * DH + 1 : DH, : (self.KW - 1) * DW + 1 : DW] = w
+        # Tap (i'·SH + a, j'·SW + b) goes to phase (a, b), place (i', j').
         grids = full.reshape(O, C, kh, SH, kw, SW)[:, :, :, :A, :, :B]
         return grids.transpose(0, 1, 3, 5, 2, 4).reshape(O, C * A * B, kh, kw)
 
@@ -225,9 +237,11 @@ class UnitStride:
         (SH, SW), (DH, DW) = self.stride, self.spread
         C = gw.shape[1] // (A * B)
         full = array_module(gw).zeros((O, C, kh, SH, kw, SW), gw.dtype)
+        # (O, C, kh, A, kw, B): the order of the axes in `full`.
         grids = gw.reshape(O, C, A, B, kh, kw).transpose(0, 1, 4, 2, 5, 3)
         full[:, :, :, :A, :, :B] = grids
         full = full.reshape(O, C, kh * SH, kw * SW)
+        # Only the true taps: what fell on the zeros is no gradient of w.
         return full[
             :, :, : (self.KH - 1) * DH + 1 : DH, : (self.KW - 1) * DW + 1 : DW
         ].copy()
@@ -240,6 +254,7 @@ class Conv2d(Function):
         self.geometry = geometry
 
     def forward(self, x: Array, w: Array, bias: Array | None = None) -> Array:
+        # Later reshapes are then views: fc6's 411 MB are never copied.
         x, w = _contiguous(x, w)
         self.x, self.w = x, w
         return convolve(x, w, bias, self.geometry)
@@ -247,8 +262,10 @@ class Conv2d(Function):
     def backward(self, gy: Array) -> Any:
         (gy,) = _contiguous(gy)
         x, w, wants = self.x, self.w, self.wants
+        # Nobody wants the image's own gradient: the first layer saves the work.
         gx = convolve_input(gy, w, self.geometry, x.shape[2:]) if wants[0] else None
         gw = convolve_weight(x, gy, self.geometry, w.shape[2:]) if wants[1] else None
+        # Every pixel sees the bias: gb (O,) sums gy over all of them.
         return (gx, gw, gy.sum(axis=(0, 2, 3)))[: len(wants)]
 
 
@@ -270,12 +287,13 @@ class ConvTranspose2d(Function):
         (gy,) = _contiguous(gy)
         x, w, wants = self.x, self.w, self.wants
         gx = self._input_gradient(gy, w) if wants[0] else None
+        # The roles are swapped: the convolution's input is y, and x its output.
         gw = convolve_weight(gy, x, self.geometry, w.shape[2:]) if wants[1] else None
         return (gx, gw, gy.sum(axis=(0, 2, 3)))[: len(wants)]
 
     def _input_gradient(self, gy: Array, w: Array) -> Array:
         # With output_padding the convolution of gy may be larger than x.
-        gx = convolve(gy, w, None, self.geometry)
+        gx = convolve(gy, w, None, self.geometry)  # (N, C, ≥ H, ≥ W)
         return gx[:, :, : self.x.shape[2], : self.x.shape[3]]
 
 
@@ -400,6 +418,7 @@ def _check(
         raise TypeError(
             f"x is {x.dtype} and weight is {weight.dtype}; both must be the same"
         )
+    # The first axis counts the channels of all groups, the second those of one.
     if weight.shape[0] % groups:
         raise ValueError(
             f"groups is {groups}, which does not divide weight's first axis, "

@@ -33,11 +33,11 @@ def scale(x: Tensor, factors: Any) -> Tensor:
     """
     if not isinstance(factors, Tensor):
         factors = Tensor(array_module(x.data).asarray(factors, x.dtype))
-    if factors.shape == ():
+    if factors.shape == ():  # one for all
         return x * factors
     if x.ndim != 4 or factors.shape != (x.shape[1],):
         raise ValueError(
             f"factors have shape {factors.shape}; for x of shape {x.shape} they must "
             "be one number or one for each channel"
         )
-    return x * factors.reshape(-1, 1, 1)
+    return x * factors.reshape(-1, 1, 1)  # (C,) → (C, 1, 1)

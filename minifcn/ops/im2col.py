@@ -22,12 +22,11 @@ def overlap(n_out: int, n_in: int, start: int, step: int = 1) -> tuple[slice, sl
     `out[first] = x[second]`, and all other outputs lie outside of x.
     """
     first = max(0, -(start // step))  # the ceiling of -start / step
-    last = min(
-        n_out, -((start - n_in) // step)
-    )  # past the end: the same of the far side
-    if last <= first:
+    # One past the last: the same of the far side.
+    last = min(n_out, -((start - n_in) // step))
+    if last <= first:  # nothing lies inside
         return slice(0, 0), slice(0, 0)
-    begin = start + step * first
+    begin = start + step * first  # the first position that is read
     return slice(first, last), slice(begin, begin + step * (last - first - 1) + 1, step)
 
 
@@ -41,7 +40,8 @@ def read_grid(
     """out[…, r, q] = x[…, top + SH·r, left + SW·q], `fill` outside of x."""
     rows, from_rows = overlap(out.shape[-2], x.shape[-2], start[0], step[0])
     cols, from_cols = overlap(out.shape[-1], x.shape[-1], start[1], step[1])
-    inside = out[..., rows, cols]
+    inside = out[..., rows, cols]  # a view: the outputs that read x
+    # Only the frame is filled: above, below, left, right.
     if inside.size < out.size:
         out[..., : rows.start, :] = fill
         out[..., rows.stop :, :] = fill
@@ -98,6 +98,7 @@ def cut(x: Array, start: tuple[int, int], size: tuple[int, int]) -> Array:
     """
     if start == (0, 0) and x.shape[-2:] == tuple(size):
         return x
+    # empty, not zeros: read_grid writes every number once.
     out = array_module(x).empty((*x.shape[:-2], *size), x.dtype)
     read_grid(x, out, start)
     return out
@@ -116,16 +117,17 @@ def unfold(
     The framed image is looked at with six strides: nothing is copied but the frame.
     """
     (top, _), (left, _) = padding
+    # Framed with zeros, or cut, to just the pixels that some window reads.
     x = cut(x, (-top, -left), _reach(kernel, stride, dilation, size))
-    down, right = x.strides[-2:]
+    down, right = x.strides[-2:]  # bytes to the next row, to the next pixel
     strides = (
         *x.strides[:-2],
-        dilation[0] * down,
-        dilation[1] * right,
-        stride[0] * down,
-        stride[1] * right,
+        dilation[0] * down,  # along i
+        dilation[1] * right,  # along j
+        stride[0] * down,  # along r
+        stride[1] * right,  # along q
     )
-    shape = (*x.shape[:-2], *kernel, *size)
+    shape = (*x.shape[:-2], *kernel, *size)  # (…, C, KH, KW, OH, OW)
     return array_module(x).lib.stride_tricks.as_strided(x, shape, strides)
 
 
@@ -141,14 +143,15 @@ def fold(
     KH, KW, OH, OW = cols.shape[-4:]
     (SH, SW), (DH, DW) = stride, dilation
     reach = _reach((KH, KW), stride, dilation, (OH, OW))
-    x = array_module(cols).zeros((*cols.shape[:-4], *reach), cols.dtype)
+    x = array_module(cols).zeros((*cols.shape[:-4], *reach), cols.dtype)  # its frame too
+    # One tap meets no pixel twice, so a slice may be added; two taps may.
     for i in range(KH):
         rows = slice(i * DH, i * DH + (OH - 1) * SH + 1, SH)
         for j in range(KW):
             x[..., rows, j * DW : j * DW + (OW - 1) * SW + 1 : SW] += cols[
                 ..., i, j, :, :
             ]
-    return cut(x, (top, left), size)
+    return cut(x, (top, left), size)  # without its frame
 
 
 def _reach(kernel: Any, stride: Any, dilation: Any, size: Any) -> tuple[int, int]:
@@ -163,7 +166,7 @@ def _reach(kernel: Any, stride: Any, dilation: Any, size: Any) -> tuple[int, int
 class Im2col(Function):
     """Windows become columns; the gradient's columns go back to their windows."""
 
-    output_is_shared = True
+    output_is_shared = True  # the columns of a 1 × 1 kernel are x itself
 
     def __init__(self, kernel: Any, stride: Any, padding: Any, dilation: Any):
         self.geometry = _arguments(kernel, stride, padding, dilation)
@@ -174,7 +177,7 @@ class Im2col(Function):
         OH, OW = output_sizes(x.shape, kernel, stride, padding, dilation)
         self.size = H, W
         windows = unfold(x, kernel, stride, padding, dilation, (OH, OW))
-        return windows.reshape(N, C * KH * KW, OH * OW)
+        return windows.reshape(N, C * KH * KW, OH * OW)  # copied here
 
     def backward(self, gy: Array) -> Array:
         return _col2im(gy, self.size, *self.geometry)
@@ -195,7 +198,7 @@ class Col2im(Function):
         return _col2im(cols, self.size, *self.geometry)
 
     def backward(self, gy: Array) -> Array:
-        return Im2col(*self.geometry).forward(gy)
+        return Im2col(*self.geometry).forward(gy)  # the adjoint's adjoint
 
 
 def _col2im(

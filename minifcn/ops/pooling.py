@@ -49,7 +49,7 @@ class Windows:
         """Return the windows in which this tap lies inside, and the pixels it reads."""
         rows, from_rows = overlap(size[0], shape[-2], start[0], self.stride[0])
         cols, from_cols = overlap(size[1], shape[-1], start[1], self.stride[1])
-        return (..., rows, cols), (..., from_rows, from_cols)
+        return (..., rows, cols), (..., from_rows, from_cols)  # into y, into x
 
 
 def max_pool_definition(x: Array, windows: Windows) -> tuple[Array, Array]:
@@ -61,11 +61,12 @@ def max_pool_definition(x: Array, windows: Windows) -> tuple[Array, Array]:
     y = np.empty((N, C, *windows.output_size(x.shape)), x.dtype)
     indices = np.empty(y.shape, np.int64)
     for n, c, r, q in np.ndindex(*y.shape):
-        y[n, c, r, q], indices[n, c, r, q] = -np.inf, -1
+        y[n, c, r, q], indices[n, c, r, q] = -np.inf, -1  # no pixel yet
         for top, left in windows.taps():
             h, w = r * windows.stride[0] + top, q * windows.stride[1] + left
-            if not (0 <= h < H and 0 <= w < W):
+            if not (0 <= h < H and 0 <= w < W):  # padding never wins
                 continue
+            # Strictly larger, so that the first of equals stays.
             if indices[n, c, r, q] < 0 or x[n, c, h, w] > y[n, c, r, q]:
                 y[n, c, r, q], indices[n, c, r, q] = x[n, c, h, w], h * W + w
     return y, indices
@@ -78,21 +79,22 @@ class MaxPool2d(Function):
     layer below keeps anyway: the first tap, row by row, whose value is the maximum.
     """
 
-    output_is_shared = True
+    output_is_shared = True  # backward compares y with x
 
     def __init__(self, windows: Windows):
         self.windows = windows
 
     def forward(self, x: Array) -> Array:
         size = self.windows.output_size(x.shape)
-        y = array_module(x).empty((*x.shape[:2], *size), x.dtype)
+        y = array_module(x).empty((*x.shape[:2], *size), x.dtype)  # (N, C, OH, OW)
         self.x, self.y = x, y
-        planes, maxima = _planes(x), _planes(y)
+        planes, maxima = _planes(x), _planes(y)  # (N·C, H, W), (N·C, OH, OW)
         parallel(lambda part: self._maxima(planes[part], maxima[part]), _parts(x))
         return y
 
     def _maxima(self, x: Array, y: Array) -> None:
         first, *others = self.windows.taps()
+        # The first tap fills y, with −∞ where it lies in the padding.
         read_grid(x, y, first, self.windows.stride, fill=-np.inf)
         for start in others:
             inside, pixels = self.windows.grids(start, y.shape[-2:], x.shape)
@@ -100,6 +102,7 @@ class MaxPool2d(Function):
 
     def backward(self, gy: Array) -> Array:
         gx = array_module(gy).zeros(self.x.shape, gy.dtype)
+        # Views: what is written into the planes of gx is in gx.
         arrays = [_planes(array) for array in (self.x, self.y, gy, gx)]
         parallel(
             lambda part: self._scatter(*(array[part] for array in arrays)),
@@ -111,9 +114,10 @@ class MaxPool2d(Function):
         free = array_module(x).ones(y.shape, bool)  # windows whose maximum is not found
         for start in self.windows.taps():
             inside, pixels = self.windows.grids(start, y.shape[-2:], x.shape)
-            hit = x[pixels] == y[inside]
-            hit &= free[inside]
-            free[inside] ^= hit
+            hit = x[pixels] == y[inside]  # where this tap is a maximum
+            hit &= free[inside]  # and the first
+            free[inside] ^= hit  # no longer free, as hit implies free
+            # Overlapping windows may share a maximum: their gradients add up.
             gx[pixels] += gy[inside] * hit
 
 
@@ -125,17 +129,18 @@ def _planes(x: Array) -> Array:
 def _parts(x: Array) -> list[slice]:
     """Cut the planes of x into parts that fit the cache, for `parallel`."""
     N, C, H, W = x.shape
-    return blocks(N * C, max(1, PIECE // (H * W)))
+    return blocks(N * C, max(1, PIECE // (H * W)))  # one plane at least
 
 
 def _indices(x: Array, y: Array, windows: Windows) -> Array:
     """Return the pixel number h·W + w of each window's first maximum."""
     xp, W = array_module(x), x.shape[-1]
-    numbers = xp.arange(x.shape[-2] * W).reshape(x.shape[-2:])
+    numbers = xp.arange(x.shape[-2] * W).reshape(x.shape[-2:])  # (H, W)
     indices = xp.full(y.shape, -1, xp.int64)
     for start in windows.taps():
         inside, pixels = windows.grids(start, y.shape[-2:], x.shape)
         hit = (x[pixels] == y[inside]) & (indices[inside] < 0)
+        # pixels[1:], as numbers has no axis before H and W.
         indices[inside] = xp.where(hit, numbers[pixels[1:]], indices[inside])
     return indices
 

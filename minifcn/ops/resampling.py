@@ -16,7 +16,7 @@ from .im2col import cut
 class Crop(Function):
     """A rectangle of the input; the gradient is framed with zeros."""
 
-    output_is_shared = True
+    output_is_shared = True  # a crop of everything is x itself
 
     def __init__(self, offset: tuple[int, int], size: tuple[int, int]):
         self.offset, self.size = offset, size
@@ -26,6 +26,7 @@ class Crop(Function):
         return cut(x, self.offset, self.size)
 
     def backward(self, gy: Array) -> Array:
+        # Cut from −offset on, gy is framed with zeros: the adjoint of a cut is a cut.
         back = -self.offset[0], -self.offset[1]
         return cut(gy, back, self.input_size)
 
@@ -65,6 +66,7 @@ def pad(x: Tensor, padding: Any) -> Tensor:
     """
     (top, bottom), (left, right) = pads(padding)
     H, W = _sides(x)
+    # A crop that begins outside of x, where cut puts zeros.
     return Crop((-top, -left), (top + H + bottom, left + W + right))(x)
 
 
@@ -86,13 +88,13 @@ def bilinear_kernel(kernel_size: Any, dtype: Any = np.float64) -> np.ndarray:
     enlarges f times; k = 4: [¼, ¾, ¾, ¼]. Source: Long et al. 2015, section 3.3.
     """
     rows, cols = (_triangle(k) for k in pair(kernel_size, "kernel_size", 1))
-    return np.outer(rows, cols).astype(dtype)
+    return np.outer(rows, cols).astype(dtype)  # (KH, KW)
 
 
 def _triangle(k: int) -> np.ndarray:
     factor = (k + 1) // 2
-    centre = factor - 1 if k % 2 else factor - 0.5
-    return 1 - abs(np.arange(k) - centre) / factor
+    centre = factor - 1 if k % 2 else factor - 0.5  # between two taps for even k
+    return 1 - abs(np.arange(k) - centre) / factor  # (k,)
 
 
 def deinterleave_array(
@@ -106,7 +108,9 @@ def deinterleave_array(
     convolution of stride S over x is one of stride 1 over the phases.
     """
     (N, C), (A, B), (h, w), (SH, SW) = x.shape[:2], phases, size, stride
+    # Row r·SH + a becomes (r, a), and column q·SW + b becomes (q, b).
     grid = cut(x, start, (h * SH, w * SW)).reshape(N, C, h, SH, w, SW)
+    # (N, C, A, B, h, w): the phases stand beside the channels.
     sorted_by_phase = grid[:, :, :, :A, :, :B].transpose(0, 1, 3, 5, 2, 4)
     return sorted_by_phase.reshape(N, C * A * B, h, w)
 
@@ -121,5 +125,6 @@ def interleave_array(
     (N, CAB, h, w), (A, B), (SH, SW) = x.shape, phases, stride
     C, back = CAB // (A * B), (-start[0], -start[1])
     grid = array_module(x).zeros((N, C, h, SH, w, SW), x.dtype)
+    # (N, C, h, A, w, B); the phases that nothing reads stay zero.
     grid[:, :, :, :A, :, :B] = x.reshape(N, C, A, B, h, w).transpose(0, 1, 4, 2, 5, 3)
-    return cut(grid.reshape(N, C, h * SH, w * SW), back, size)
+    return cut(grid.reshape(N, C, h * SH, w * SW), back, size)  # (N, C, *size)

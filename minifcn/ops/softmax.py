@@ -33,27 +33,28 @@ class CrossEntropy(Function):
 
     def forward(self, x: Array) -> Array:
         xp = array_module(x)
-        valid = self.target != self.ignore_index
-        self.t = xp.where(valid, self.target, 0)[:, None].astype(
-            xp.intp
-        )  # (N, 1, H, W)
+        valid = self.target != self.ignore_index  # (N, H, W)
+        # (N, 1, H, W); ignored pixels look up class 0, and w = 0 undoes it.
+        self.t = xp.where(valid, self.target, 0)[:, None].astype(xp.intp)
         self.w = self.weight[self.t[:, 0]] * valid  # (N, H, W), 0 where ignored
-        self.p = xp.empty_like(x)
-        loss = xp.empty(self.target.shape, x.dtype)
+        self.p = xp.empty_like(x)  # softmax(x), (N, C, H, W)
+        loss = xp.empty(self.target.shape, x.dtype)  # (N, H, W)
         parallel(lambda n: self._image(x[n], n, loss), range(len(x)))
         self.divisor = self._divisor(len(x))
         if self.reduction == "none":
             return loss
+        # Very many numbers: summed in float64.
         return loss.sum(dtype=np.float64).astype(x.dtype) / self.divisor
 
     def _image(self, x: Array, n: int, loss: Array) -> None:
         """Fill the probabilities and the losses of one image, x (C, H, W)."""
         xp, p = array_module(x), self.p[n]
         xp.subtract(x, x.max(axis=0), out=p)  # exp never overflows
-        chosen = xp.take_along_axis(p, self.t[n], axis=0)[0]
+        chosen = xp.take_along_axis(p, self.t[n], axis=0)[0]  # x_t − max, (H, W)
         xp.exp(p, out=p)
-        total = p.sum(axis=0)
+        total = p.sum(axis=0)  # (H, W)
         p /= total
+        # −log softmax_t = log Σ exp(x_c − max) − (x_t − max): no log of a tiny p.
         loss[n] = (xp.log(total) - chosen) * self.w[n]
 
     def _divisor(self, images: int) -> Any:
@@ -67,10 +68,10 @@ class CrossEntropy(Function):
         # gy is a number, or (N, H, W) for reduction "none".
         xp = array_module(gy)
         share = (gy / self.divisor) * self.w  # (N, H, W)
-        gx = self.p
-        chosen = xp.take_along_axis(gx, self.t, axis=1) - 1
+        gx = self.p  # written over: backward runs once
+        chosen = xp.take_along_axis(gx, self.t, axis=1) - 1  # p_t − 1, (N, 1, H, W)
         xp.put_along_axis(gx, self.t, chosen, axis=1)
-        gx *= share[:, None]
+        gx *= share[:, None]  # one share for all C
         return gx
 
 

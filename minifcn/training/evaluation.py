@@ -49,9 +49,10 @@ def predict(
     Returns:
         (H, W) uint8.
 
-    Raises:
+    Raises:  # (1, 3, H, W)
         ValueError: the net has more classes than a label picture can hold, 255.
     """
+    # The argmax first: of all the scores, one map leaves the GPU.
     x = Tensor(arrays.to_device(to_input(image, mean_bgr)[None], device))
     with evaluating(model), no_grad():
         scores = model(x).data  # (1, n_classes, H, W)

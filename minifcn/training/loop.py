@@ -140,8 +140,10 @@ class Trainer:
         """Take the steps that are left of the epoch under way."""
         self.model.train()
         batches = self.loader.epoch(self.at.epoch, self.at.batch)
+        # Left early (a stop, an error), the loader's threads must end too.
         with closing(cast(Generator[Batch], batches)):
             groups = grouped(batches, self.recipe.iter_size)
+            # The last epoch may hold more batches than there are steps left.
             for group in islice(groups, self.total - self.at.iteration):
                 self.step(group)
                 self.pause_if_asked()
@@ -181,6 +183,7 @@ class Trainer:
         samples = self.validate() if self._validation_due() else None
         self.at.epoch += 1
         self.at.batch = 0
+        # Before anything is saved: a broken net replaces no checkpoint.
         self._check_weights()
         if samples is not None:
             self._publish(samples)
@@ -209,6 +212,7 @@ class Trainer:
     def scores(self) -> dict[str, float]:
         """Return the four scores of the last validation; {} before the first."""
         rows = [row for row in self.journal.read() if "mean_iu" in row]
+        # scores([[1]]): only the names of the four are wanted.
         return {k: rows[-1][k] for k in metrics.scores([[1]])} if rows else {}
 
     def pause_if_asked(self) -> None:
@@ -307,7 +311,7 @@ def _make_loader(recipe: Recipe, dataset: Dataset) -> Loader:
         mirror=recipe.mirror,
         scale=(recipe.scale[0], recipe.scale[1]),
         crop=recipe.crop,
-        fill=(round(red), round(green), round(blue)),
+        fill=(round(red), round(green), round(blue)),  # RGB
     )
     return Loader(
         dataset,
@@ -316,17 +320,18 @@ def _make_loader(recipe: Recipe, dataset: Dataset) -> Loader:
         augment=augment,
         order=recipe.order,
         workers=recipe.workers,
-        cache_bytes=recipe.cache << 20,
+        cache_bytes=recipe.cache << 20,  # MiB → bytes
     )
 
 
 def _count_steps(recipe: Recipe, batches: int) -> int:
-    steps_per_epoch = -(-batches // recipe.iter_size)
+    steps_per_epoch = -(-batches // recipe.iter_size)  # the last may have fewer
     return recipe.iterations or recipe.epochs * steps_per_epoch
 
 
 def _spread(n: int, count: int) -> list[int]:
     """Return ``count`` indices spread over 0 .. n - 1."""
+    # The middles of `count` equal parts.
     return [(2 * k + 1) * n // (2 * count) for k in range(count)]
 
 
