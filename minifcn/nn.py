@@ -155,7 +155,7 @@ def he_normal(shape: tuple[int, ...]) -> np.ndarray:
 
     Fan-in is C·KH·KW for (O, C, KH, KW). Source: He et al. 2015, equation 10.
     """
-    deviation = math.sqrt(2 / math.prod(shape[1:]))  # (C, KH, KW)
+    deviation = math.sqrt(2 / math.prod(shape[1:]))  # shape[1:] is (C, KH, KW)
     return _generator.standard_normal(shape, np.float32) * np.float32(deviation)
 
 

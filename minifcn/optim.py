@@ -136,19 +136,19 @@ def step(lr: float, every: int, gamma: float = 0.1) -> Schedule:
     return lambda iteration: lr * gamma ** (iteration // every)
 
 
-# Beyond `total` the base would be negative, and its power complex.
 def poly(lr: float, total: int, power: float = 0.9) -> Schedule:
     """lr · (1 − iteration / total)^power, which ends at 0 (Caffe's "poly")."""
     if total < 1:
         raise ValueError(f"total is {total}; it must be 1 iteration or more")
+    # Beyond `total` the base would be negative, and its power complex.
     return lambda iteration: lr * max(0.0, 1 - iteration / total) ** power
 
 
-# + 1: the very first step moves, too.
 def warm_up(schedule: Schedule, iterations: int) -> Schedule:
     """Let `schedule` begin with a rate that grows linearly at first."""
 
     def warmed(iteration: int) -> float:
+        # + 1: the very first step moves, too.
         return schedule(iteration) * min(1.0, (iteration + 1) / max(1, iterations))
 
     return warmed

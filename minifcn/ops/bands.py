@@ -55,7 +55,7 @@ def correlate(
             np.matmul(rows_of_w[i], below, out=part if i else total)
             if i:
                 total += part
-        y[n, :, rows] = total.reshape(O, R, OW)  # (O, R, OW)
+        y[n, :, rows] = total.reshape(O, R, OW)
         if bias is not None:
             y[n, :, rows] += bias[:, None, None]
 
@@ -159,7 +159,7 @@ def _gy_times_columns(
 def _bands(images: int, rows: int, bytes_per_row: int) -> list[slice]:
     """Cut the output rows into bands that fit the cache, and enough of them."""
     fitting = max(1, BAND_BYTES // bytes_per_row)
-    sharing = -(-rows * images // LEAST_TASKS)  # rows · images for each task
+    sharing = -(-rows * images // LEAST_TASKS)  # LEAST_TASKS bands in all
     return blocks(rows, min(fitting, max(1, sharing)))
 
 

@@ -154,7 +154,7 @@ def _way(y: Array, w: Array) -> Any:
     Small: all columns fit the cache, or the weights outweigh the pixels.
     """
     pixels = y.shape[0] * y.shape[2] * y.shape[3]  # N·OH·OW
-    small = w[0].size * pixels <= windows.COLUMNS  # C/G·KH·KW × N·OH·OW
+    small = w[0].size * pixels <= windows.COLUMNS  # numbers in all columns
     on_gpu = array_module(y) is not np  # bands are NumPy's alone
     return windows if small or pixels < w.shape[0] or on_gpu else bands
 

@@ -98,7 +98,7 @@ def cut(x: Array, start: tuple[int, int], size: tuple[int, int]) -> Array:
     """
     if start == (0, 0) and x.shape[-2:] == tuple(size):
         return x
-    # empty, not zeros: read_grid writes every number once.
+    # Empty, not zeros: read_grid writes every number once.
     out = array_module(x).empty((*x.shape[:-2], *size), x.dtype)
     read_grid(x, out, start)
     return out
@@ -143,7 +143,7 @@ def fold(
     KH, KW, OH, OW = cols.shape[-4:]
     (SH, SW), (DH, DW) = stride, dilation
     reach = _reach((KH, KW), stride, dilation, (OH, OW))
-    x = array_module(cols).zeros((*cols.shape[:-4], *reach), cols.dtype)  # its frame too
+    x = array_module(cols).zeros((*cols.shape[:-4], *reach), cols.dtype)  # framed
     # One tap meets no pixel twice, so a slice may be added; two taps may.
     for i in range(KH):
         rows = slice(i * DH, i * DH + (OH - 1) * SH + 1, SH)
@@ -177,7 +177,7 @@ class Im2col(Function):
         OH, OW = output_sizes(x.shape, kernel, stride, padding, dilation)
         self.size = H, W
         windows = unfold(x, kernel, stride, padding, dilation, (OH, OW))
-        return windows.reshape(N, C * KH * KW, OH * OW)  # copied here
+        return windows.reshape(N, C * KH * KW, OH * OW)  # copied here, unless 1 × 1
 
     def backward(self, gy: Array) -> Array:
         return _col2im(gy, self.size, *self.geometry)
