@@ -97,15 +97,15 @@ def threads() -> int:
     return _threads or usable_processors()
 
 
-# A container or taskset may leave this process fewer than there are.
 def usable_processors() -> int:
     """Count the processors this process may run on."""
+    # A container or taskset may leave this process fewer than there are.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-  # 0: all processors
 
-_threads = 0
+
+_threads = 0  # all processors
 
 
 def set_threads(count: int) -> None:
@@ -144,9 +144,9 @@ def elementwise(task: Callable[..., Any], *arrays: Array) -> None:
     """Run `task` on matching pieces of arrays of one shape, by all workers at once.
 
     The pieces stay in the cache between the steps of a task.
-    # Flattened, other arrays would be copies, and the results lost.
     """
     size = arrays[0].size
+    # Flattened, other arrays would be copies, and the results lost.
     plain = all(array.flags.c_contiguous for array in arrays)
     if device_of(arrays[0]) == "cuda" or not plain or size <= PIECE:
         task(*arrays)
@@ -169,15 +169,15 @@ def workspace(slot: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     The array is valid until the same thread asks for the same slot.
     """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    kept = getattr(_local, slot, None)  # bytes, for any dtype
+    kept = getattr(_local, slot, None)
     if kept is None or kept.size < size:
-        kept = np.empty(size, np.uint8)
+        kept = np.empty(size, np.uint8)  # bytes, for any dtype
         setattr(_local, slot, kept)
     return kept[:size].view(dtype).reshape(shape)
 
 
-def blocks(length: int, size: int) -> list[slice]:  # ⌈length / size⌉
+def blocks(length: int, size: int) -> list[slice]:
     """Cut `range(length)` into consecutive slices of at most `size`, nearly equal."""
-    count = max(1, -(-length // max(1, size)))
+    count = max(1, -(-length // max(1, size)))  # ⌈length / size⌉
     edges = [length * i // count for i in range(count + 1)]
     return [slice(a, b) for a, b in pairwise(edges)]

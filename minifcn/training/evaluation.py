@@ -49,10 +49,10 @@ def predict(
     Returns:
         (H, W) uint8.
 
-    Raises:  # (1, 3, H, W)
+    Raises:
         ValueError: the net has more classes than a label picture can hold, 255.
     """
-    # The argmax first: of all the scores, one map leaves the GPU.
+    # A batch of one: (1, 3, H, W).
     x = Tensor(arrays.to_device(to_input(image, mean_bgr)[None], device))
     with evaluating(model), no_grad():
         scores = model(x).data  # (1, n_classes, H, W)
@@ -60,6 +60,7 @@ def predict(
         raise ValueError(
             f"the net has {scores.shape[1]} classes; a label picture holds {IGNORE}"
         )
+    # The argmax first: of all the scores, one map leaves the GPU.
     return arrays.to_numpy(scores.argmax(axis=1)[0]).astype(np.uint8)
 
 
