@@ -20,7 +20,7 @@ import numpy as np
 
 from ..arrays import Array, array_module, check_float
 from ..autograd import Function, Tensor
-from ..geometry import conv_transpose_output_size, pads, pair
+from ..geometry import conv_transpose_output_size, pads, pair, span
 from . import bands, windows
 from .im2col import Pads, output_sizes
 from .resampling import deinterleave_array, interleave_array
@@ -188,7 +188,7 @@ class UnitStride:
         self.start, self.dilation = (0, 0), (1, 1)
         self.spread = geometry.dilation
         # Pixels from the first tap to the last, the holes of dilation included.
-        spans = [(k - 1) * d + 1 for k, d in zip(kernel, self.spread, strict=True)]
+        spans = [span(k, d) for k, d in zip(kernel, self.spread, strict=True)]
         # (A, B): the grids that are read at all; a kernel below S leaves some out.
         self.phases = tuple(min(s, k) for s, k in zip(self.stride, spans, strict=True))
         # (kh, kw), counted in pixels of a grid.

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..arrays import Array, array_module
 from ..autograd import Function, Tensor
-from ..geometry import conv_output_size, pads, pair
+from ..geometry import conv_output_size, pads, pair, span
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
@@ -157,7 +157,7 @@ def fold(
 def _reach(kernel: Any, stride: Any, dilation: Any, size: Any) -> tuple[int, int]:
     """Return the rows and columns that all windows together cover."""
     rows, cols = (
-        (n - 1) * s + (k - 1) * d + 1
+        (n - 1) * s + span(k, d)
         for k, s, d, n in zip(kernel, stride, dilation, size, strict=True)
     )
     return rows, cols

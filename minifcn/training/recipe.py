@@ -12,11 +12,10 @@ from typing import Any
 
 from minifcn import optim
 from minifcn.data.loader import ORDERS
+from minifcn.models import NETWORKS
+from minifcn.models.trunks import FIRST_PADDING, LAYOUTS
 from minifcn.nn import INITIALISERS
 
-NETS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s_at_once")
-TRUNKS = ("vgg11", "vgg13", "vgg16", "vgg19")
-GEOMETRIES = ("caffe", "same")
 SCHEDULES = ("constant", "step", "poly")
 REDUCTIONS = ("mean", "batch", "sum")
 
@@ -41,13 +40,15 @@ class Recipe:
     train_split: str = setting("train", "list of images to train on")
     val_split: str = setting("val", "list of images to validate on, or 'none'")
 
-    net: str = setting("fcn8s", "which FCN", choices=NETS)
-    trunk: str = setting("vgg16", "convolutions below the head", choices=TRUNKS)
+    net: str = setting("fcn8s", "which FCN", choices=tuple(NETWORKS))
+    trunk: str = setting("vgg16", "convolutions below the head", choices=tuple(LAYOUTS))
     width: float | tuple[int, ...] = setting(
         (16, 32, 64, 128, 128), "channels of the five stages, or a multiple of VGG's"
     )
     geometry: str = setting(
-        "same", "borders: 'caffe' pads by 100 as the paper does", choices=GEOMETRIES
+        "same",
+        "borders: 'caffe' pads by 100 as the paper does",
+        choices=tuple(FIRST_PADDING),
     )
     fc_channels: int | tuple[int, int] = setting(256, "channels of fc6 and fc7")
     fc_kernel: int = setting(7, "size of fc6's kernel, odd")

@@ -198,6 +198,16 @@ def test_cache_reads_each_sample_once() -> None:
     assert len(plain.reads) == 33
 
 
+def test_what_the_cache_keeps_cannot_be_written_over() -> None:
+    def spoil(image, label, rng):
+        image[:] = 0
+        return image, label
+
+    loader = Loader(Toys(4), augment=spoil, workers=0, cache_bytes=1 << 20)
+    with pytest.raises(ValueError, match="read-only"):
+        list(loader.epoch(0))
+
+
 def test_cache_keeps_its_budget() -> None:
     toys = Toys(9)
     loader = Loader(toys, order="sequential", cache_bytes=1000, workers=1)
