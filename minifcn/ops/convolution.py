@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, array_module, check_float
+from ..arrays import Array, array_module
 from ..autograd import Function, Tensor
 from ..geometry import conv_transpose_output_size, pads, pair, span
 from . import bands, windows
 from .im2col import Pads, output_sizes
+from .inputs import check_tensors
 from .resampling import deinterleave_array, interleave_array
 
 
@@ -50,46 +51,75 @@ class Geometry:
         """(OH, OW) over an input of this shape."""
         return output_sizes(shape, kernel, self.stride, self.padding, self.dilation)
 
+    def transposed_size(
+        self, size: Any, kernel: Any, output_padding: Any
+    ) -> tuple[int, int]:
+        """(OH, OW) of a transposed convolution over an input of this size."""
+        OH, OW = (
+            conv_transpose_output_size(*sizes, axis=axis)
+            for axis, *sizes in zip(
+                ("height", "width"),
+                size,
+                kernel,
+                self.stride,
+                self.padding,
+                pair(output_padding, "output_padding"),
+                self.dilation,
+                strict=True,
+            )
+        )
+        return OH, OW
 
-def convolve_definition(
-    x: Array, w: Array, bias: Array | None, geometry: Geometry
+
+def conv2d_definition(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Array:
-    """Say convolution by its definition: one output number at a time.
-
-    y[n, o, r, q] = b[o] + Σ over c, i, j of w[o, c, i, j] · x[n, c, r·SH + i·DH − top,
-    q·SW + j·DW − left], zero outside of x; c runs over the input channels of o's group.
-    """
+    """Say convolution by its definition: one output number at a time (see `conv2d`)."""
+    geometry = Geometry.of(stride, padding, dilation, groups)
     (SH, SW), (DH, DW) = geometry.stride, geometry.dilation
-    (N, _, _, _), (O, C, KH, KW) = x.shape, w.shape  # C: of one group
+    (N, _, _, _), (O, C, KH, KW) = x.shape, weight.shape  # C: of one group
     framed = np.pad(x, ((0, 0), (0, 0), *geometry.padding))
     y = np.zeros((N, O, *geometry.output_size(x.shape, (KH, KW))), x.dtype)
     for n, o, r, q in np.ndindex(*y.shape):
-        first = o // (O // geometry.groups) * C  # where o's group begins
+        first = o // (O // groups) * C  # where o's group begins
         for c, i, j in np.ndindex(C, KH, KW):
-            y[n, o, r, q] += (
-                w[o, c, i, j] * framed[n, first + c, r * SH + i * DH, q * SW + j * DW]
-            )
+            pixel = framed[n, first + c, r * SH + i * DH, q * SW + j * DW]
+            y[n, o, r, q] += weight[o, c, i, j] * pixel
     return y if bias is None else y + bias[:, None, None]
 
 
-def convolve_transpose_definition(
-    x: Array, w: Array, bias: Array | None, geometry: Geometry, size: tuple[int, int]
+def conv_transpose2d_definition(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
 ) -> Array:
     """Say transposed convolution by its definition: each input stamps the kernel.
 
-    y[n, o, r·SH + i·DH − top, q·SW + j·DW − left] += x[n, c, r, q] · w[c, o, i, j].
+    y[n, o, r·SH + i·DH − top, q·SW + j·DW − left] += x[n, c, r, q] · weight[c, o, i, j]
     """
-    (SH, SW), (DH, DW), G = geometry.stride, geometry.dilation, geometry.groups
+    geometry = Geometry.of(stride, padding, dilation, groups)
+    (SH, SW), (DH, DW) = geometry.stride, geometry.dilation
     (top, _), (left, _) = geometry.padding
-    (N, C, _, _), (_, O, KH, KW) = x.shape, w.shape  # O: of one group
-    y = np.zeros((N, O * G, *size), x.dtype)
-    for n, c, r, q in np.ndindex(*x.shape):
-        first = c // (C // G) * O  # where c's group begins
+    (N, C, H, W), (_, O, KH, KW) = x.shape, weight.shape  # O: of one group
+    OH, OW = geometry.transposed_size((H, W), (KH, KW), output_padding)
+    y = np.zeros((N, O * groups, OH, OW), x.dtype)
+    for n, c, r, q in np.ndindex(N, C, H, W):
+        first = c // (C // groups) * O  # where c's group begins
         for o, i, j in np.ndindex(O, KH, KW):
-            h, v = r * SH + i * DH - top, q * SW + j * DW - left
-            # What is stamped into the padding falls away.
-            if 0 <= h < size[0] and 0 <= v < size[1]:
-                y[n, first + o, h, v] += x[n, c, r, q] * w[c, o, i, j]
+            h, w = r * SH + i * DH - top, q * SW + j * DW - left
+            if 0 <= h < OH and 0 <= w < OW:  # what lies in the padding falls away
+                y[n, first + o, h, w] += x[n, c, r, q] * weight[c, o, i, j]
     return y if bias is None else y + bias[:, None, None]
 
 
@@ -333,13 +363,13 @@ def conv2d(
         TypeError: numbers other than float32 or float64, or both mixed.
     """
     geometry = Geometry.of(stride, padding, dilation, groups)
-    O, C = _check("conv2d", x, weight, geometry.groups, "O, C/groups, KH, KW")
+    O, C = _check("conv2d", x, weight, bias, geometry.groups, "O, C/groups, KH, KW")
     if x.shape[1] != C * geometry.groups:
         raise ValueError(
             f"x has {x.shape[1]} channels, but weight {weight.shape} with groups "
             f"{groups} takes {C * geometry.groups} (x has shape {x.shape})"
         )
-    _check_bias(bias, O, x)
+    _check_bias(bias, O, weight)
     geometry.output_size(x.shape, weight.shape[2:])
     inputs = (x, weight) if bias is None else (x, weight, bias)
     return Conv2d(geometry)(*inputs)
@@ -380,59 +410,41 @@ def conv_transpose2d(
         ValueError, TypeError: as `conv2d`.
     """
     geometry = Geometry.of(stride, padding, dilation, groups)
-    C, O = _check("conv_transpose2d", x, weight, geometry.groups, "C, O/groups, KH, KW")
+    form = "C, O/groups, KH, KW"
+    C, O = _check("conv_transpose2d", x, weight, bias, geometry.groups, form)
     if x.shape[1] != C:
         raise ValueError(
             f"x has {x.shape[1]} channels, but weight {weight.shape} takes {C} "
-            f"(x has shape {x.shape})"
+            f"(x has shape {x.shape}, groups is {groups})"
         )
-    _check_bias(bias, O * geometry.groups, x)
-    OH, OW = (
-        conv_transpose_output_size(*sizes, axis=axis)
-        for axis, *sizes in zip(
-            ("height", "width"),
-            x.shape[2:],
-            weight.shape[2:],
-            geometry.stride,
-            geometry.padding,
-            pair(output_padding, "output_padding"),
-            geometry.dilation,
-            strict=True,
-        )
-    )
+    _check_bias(bias, O * geometry.groups, weight)
+    size = geometry.transposed_size(x.shape[2:], weight.shape[2:], output_padding)
     inputs = (x, weight) if bias is None else (x, weight, bias)
-    return ConvTranspose2d(geometry, (OH, OW))(*inputs)
+    return ConvTranspose2d(geometry, size)(*inputs)
 
 
 def _check(
-    name: str, x: Tensor, weight: Tensor, groups: int, form: str
+    name: str, x: Tensor, weight: Tensor, bias: Any, groups: int, form: str
 ) -> tuple[int, int]:
-    """Check what both convolutions ask of x and weight; return weight's channels."""
-    if x.ndim != 4 or weight.ndim != 4:
+    """Check what both convolutions ask of their inputs; return weight's channels."""
+    check_tensors(name, x=x, weight=weight, bias=bias)
+    if x.ndim != 4 or weight.ndim != 4 or 0 in (*x.shape[1:], *weight.shape):
         raise ValueError(
-            f"{name} needs x (N, C, H, W) and weight ({form}); their shapes are "
-            f"{x.shape} and {weight.shape}"
-        )
-    check_float(x.data, "x")
-    if weight.dtype != x.dtype:
-        raise TypeError(
-            f"x is {x.dtype} and weight is {weight.dtype}; both must be the same"
+            f"{name} needs x (N, C, H, W) and weight ({form}), all but N 1 or more; "
+            f"their shapes are {x.shape} and {weight.shape}"
         )
     # The first axis counts the channels of all groups, the second those of one.
     if weight.shape[0] % groups:
         raise ValueError(
             f"groups is {groups}, which does not divide weight's first axis, "
-            f"{weight.shape[0]}"
+            f"{weight.shape[0]} (x has shape {x.shape}, weight {weight.shape})"
         )
     return weight.shape[0], weight.shape[1]
 
 
-def _check_bias(bias: Tensor | None, channels: int, x: Tensor) -> None:
-    if bias is None:
-        return
-    if bias.shape != (channels,):
-        raise ValueError(f"bias has shape {bias.shape}; it must be ({channels},)")
-    if bias.dtype != x.dtype:
-        raise TypeError(
-            f"x is {x.dtype} and bias is {bias.dtype}; both must be the same"
+def _check_bias(bias: Tensor | None, channels: int, weight: Tensor) -> None:
+    if bias is not None and bias.shape != (channels,):
+        raise ValueError(
+            f"bias has shape {bias.shape}; it must be ({channels},) (weight has shape "
+            f"{weight.shape})"
         )

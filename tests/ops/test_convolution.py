@@ -13,9 +13,9 @@ from minifcn.ops import bands, convolution
 from minifcn.ops.convolution import (
     Geometry,
     UnitStride,
-    convolve_definition,
+    conv2d_definition,
+    conv_transpose2d_definition,
     convolve_input,
-    convolve_transpose_definition,
     convolve_weight,
 )
 from tests.ops import cases
@@ -34,15 +34,10 @@ def geometry_of(case):
     return Geometry.of(**{name: case.arguments[name] for name in names})
 
 
-def bias_of(case):
-    return case.inputs[2] if len(case.inputs) == 3 else None
-
-
 def equals_its_definition(
     case, op=ops.conv2d, dtype="float64", layout=cases.contiguous
 ):
-    x, w = case.inputs[:2]
-    expected = convolve_definition(x, w, bias_of(case), geometry_of(case))
+    expected = conv2d_definition(*case.inputs, **case.arguments)
     y = op(*cases.tensors(case.inputs, dtype, layout), **case.arguments)
     cases.close(y.data, expected, dtype)
 
@@ -50,26 +45,9 @@ def equals_its_definition(
 def transpose_equals_its_definition(
     case, op=ops.conv_transpose2d, dtype="float64", layout=cases.contiguous
 ):
-    x, w = case.inputs[:2]
-    size = transposed_size(case)
-    expected = convolve_transpose_definition(
-        x, w, bias_of(case), geometry_of(case), size
-    )
+    expected = conv_transpose2d_definition(*case.inputs, **case.arguments)
     y = op(*cases.tensors(case.inputs, dtype, layout), **case.arguments)
     cases.close(y.data, expected, dtype)
-
-
-def transposed_size(case):
-    """(n − 1)·stride − paddings + dilation·(k − 1) + output_padding + 1, per axis."""
-    a = case.arguments
-    return tuple(
-        (case.inputs[0].shape[2 + i] - 1) * a["stride"][i]
-        - sum(a["padding"][i])
-        + a["dilation"][i] * (case.inputs[1].shape[2 + i] - 1)
-        + a["output_padding"][i]
-        + 1
-        for i in range(2)
-    )
 
 
 # ---- by hand
@@ -82,7 +60,7 @@ def test_a_small_convolution_by_hand():
     y = ops.conv2d(Tensor(x), Tensor(w), Tensor(np.array([0.0, 100])))
     np.testing.assert_array_equal(y.data, expected)
     np.testing.assert_array_equal(
-        convolve_definition(x, w, np.array([0.0, 100]), Geometry.of(1, 0, 1, 1)),
+        conv2d_definition(x, w, np.array([0.0, 100])),
         expected,
     )
 
@@ -528,12 +506,12 @@ X, W = (2, 4, 6, 5), (6, 4, 3, 2)
         ),
         (
             TypeError,
-            "x is float32 and weight is float64",
+            "x is float32 and weight is float64; conv2d needs all of one type",
             lambda: conv(X, W, dtypes=("f4", "f8")),
         ),
         (
             TypeError,
-            "x is float32 and bias is float64",
+            "x is float32 and weight is float32 and bias is float64",
             lambda: conv(X, W, 6, dtypes=("f4", "f4")),
         ),
         (
