@@ -1,5 +1,37 @@
 """Laws: what is true of every operator, stated once and run anywhere."""
 
+from . import convolution
+from .cases import Case
 from .gradcheck import Coverage, GradientError, check_gradients, check_module
+from .implementation import Implementation, on_arrays
+from .statement import (
+    LAWS,
+    Difference,
+    Law,
+    LawError,
+    Verdict,
+    equal,
+    inner,
+    law,
+    laws_of,
+)
 
-__all__ = ["Coverage", "GradientError", "check_gradients", "check_module"]
+__all__ = [
+    "LAWS",
+    "Case",
+    "Coverage",
+    "Difference",
+    "GradientError",
+    "Implementation",
+    "Law",
+    "LawError",
+    "Verdict",
+    "check_gradients",
+    "check_module",
+    "convolution",
+    "equal",
+    "inner",
+    "law",
+    "laws_of",
+    "on_arrays",
+]

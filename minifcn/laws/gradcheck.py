@@ -32,10 +32,22 @@ class GradientError(AssertionError):
 
 
 class Coverage(NamedTuple):
-    """How many slopes were compared, and how many were left out at kinks."""
+    """How many slopes were compared, how many left out at kinks, and the worst error.
+
+    The error is relative to the largest slope.
+    """
 
     compared: int
     kinks: int
+    worst_error: float = 0.0
+
+    def plus(self, other: "Coverage") -> "Coverage":
+        """Of both together."""
+        return Coverage(
+            self.compared + other.compared,
+            self.kinks + other.kinks,
+            max(self.worst_error, other.worst_error),
+        )
 
 
 @dataclass(frozen=True)
@@ -123,8 +135,7 @@ def _check(
     for label, leaf in leaves.items():
         small = leaf.size <= settings.full_size
         check = _every_element if small else _some_directions
-        compared, kinks = check(probe, label, leaf, probe.gradients[label])
-        total = Coverage(total.compared + compared, total.kinks + kinks)
+        total = total.plus(check(probe, label, leaf, probe.gradients[label]))
     return total
 
 
@@ -206,7 +217,8 @@ def _every_element(
 ) -> Coverage:
     found = [probe.slope(leaf, unit) for unit in _units(leaf.shape)]
     slopes, doubts = np.array(found).reshape(-1, 2).T
-    margin = probe.margin(abs(slopes).max(initial=0))
+    scale = abs(slopes).max(initial=0)
+    margin = probe.margin(scale)
     smooth = ~(doubts > margin)
     if 2 * smooth.sum() < smooth.size:
         raise GradientError(
@@ -224,7 +236,8 @@ def _every_element(
             f"differences ({wrong.sum()} of {wrong.size} elements differ; this is the "
             "worst)"
         )
-    return Coverage(int(smooth.sum()), int((~smooth).sum()))
+    worst_error = float(errors.max(initial=0) / max(scale, 1e-300))
+    return Coverage(int(smooth.sum()), int((~smooth).sum()), worst_error)
 
 
 def _units(shape: tuple[int, ...]) -> Iterator[np.ndarray]:
@@ -243,18 +256,20 @@ def _some_directions(
             f"{probe.name}: the gradient of {label}, of shape {leaf.shape}, holds nan "
             "or infinity, expected finite numbers"
         )
-    redrawn, norm = 0, float(np.linalg.norm(gradient))
+    redrawn, worst, norm = 0, 0.0, float(np.linalg.norm(gradient))
     for number in range(probe.settings.directions):
         direction, slope, draws = _smooth_direction(probe, label, leaf, norm)
         redrawn += draws - 1
         got = float(np.vdot(gradient, direction))
-        if not abs(got - slope) <= probe.margin(max(norm, abs(slope))):
+        scale = max(norm, abs(slope))
+        worst = max(worst, abs(got - slope) / max(scale, 1e-300))
+        if not abs(got - slope) <= probe.margin(scale):
             raise GradientError(
                 f"{probe.name}: the gradient of {label}, of shape {leaf.shape}, is "
                 f"{got:.9g} along random direction {number}, expected {slope:.9g} by "
                 "central differences"
             )
-    return Coverage(probe.settings.directions, redrawn)
+    return Coverage(probe.settings.directions, redrawn, worst)
 
 
 def _smooth_direction(

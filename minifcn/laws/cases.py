@@ -1,0 +1,330 @@
+"""The cases that laws are tried on: every legal geometry, no two sizes alike.
+
+A square image, or as many channels in as out, hides a transposed axis; so sizes are
+drawn unequal. Values are small whole numbers, in float64: sums of their products are
+exact, and the smallest case that breaks a law can be worked out by hand.
+
+Some draws are extreme: a kernel as large as the padded image, a stride beyond the
+kernel, maps of one pixel, as many groups as channels.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from ..geometry import conv_output_size, conv_transpose_output_size, span
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of an operator.
+
+    Attributes:
+        operator: its name.
+        inputs: the arrays by name, in the order of the call; also `case.x`, `case.w`.
+        arguments: all others.
+        seed: of what a law draws on top (see `another`).
+        packed: whether the arrays go in one list (concat).
+    """
+
+    operator: str
+    inputs: dict[str, np.ndarray]
+    arguments: dict[str, Any]
+    seed: int = 0
+    packed: bool = False
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        try:
+            return self.__dict__["inputs"][name]
+        except KeyError:
+            raise AttributeError(f"the case has no input {name!r}") from None
+
+    @property
+    def positional(self) -> tuple[Any, ...]:
+        """The arrays as they stand in the call."""
+        arrays = tuple(self.inputs.values())
+        return (list(arrays),) if self.packed else arrays
+
+    def another(self, like: Any, number: int = 0) -> np.ndarray:
+        """Return an array of whole numbers of that shape, another for each number.
+
+        Args:
+            like: an array, or a shape.
+            number: tells several apart.
+        """
+        shape = like if isinstance(like, tuple) else np.shape(like)
+        rng = np.random.default_rng([self.seed, number])
+        return whole_numbers(rng, shape)
+
+    def call_as_text(self) -> str:
+        """Return the call: conv2d(x, weight, stride=(1, 2))."""
+        settings = [f"{name}={value!r}" for name, value in self.arguments.items()]
+        return f"{self.operator}({', '.join([*self.inputs, *settings])})"
+
+
+# ---- values
+
+
+def whole_numbers(rng: np.random.Generator, shape: Any) -> np.ndarray:
+    """Draw −9 … 9, as float64: products and sums are exact."""
+    return rng.integers(-9, 10, shape).astype(np.float64)
+
+
+def eighths(rng: np.random.Generator, shape: Any, largest: int = 3) -> np.ndarray:
+    """Draw multiples of ⅛ up to ± largest: exact too, for what is not linear."""
+    return rng.integers(-8 * largest, 8 * largest + 1, shape) / 8
+
+
+def distinct(rng: np.random.Generator, shape: Any) -> np.ndarray:
+    """Draw whole numbers no two of which are equal, all below zero.
+
+    There is one maximum then, and a zero in the padding would win.
+    """
+    count = int(np.prod(shape))
+    return rng.permutation(count).reshape(shape).astype(np.float64) - count - 1
+
+
+def tied(rng: np.random.Generator, shape: Any) -> np.ndarray:
+    """Draw from −3, −2, −1: full of equal values."""
+    return rng.integers(-3, 0, shape).astype(np.float64)
+
+
+# ---- sizes
+
+
+def generators() -> SearchStrategy[np.random.Generator]:
+    """Draw a generator of random values."""
+    return seeds().map(np.random.default_rng)
+
+
+def seeds() -> SearchStrategy[int]:
+    """Draw a seed."""
+    return st.integers(0, 2**32 - 1)
+
+
+def unequal(low: int, high: int) -> SearchStrategy[Pair]:
+    """Draw two different whole numbers."""
+    whole = st.integers(low, high)
+    return st.tuples(whole, whole).filter(lambda pair: pair[0] != pair[1])
+
+
+def batches() -> SearchStrategy[int]:
+    """Draw a number of images: more than one, or an error of batches would not show."""
+    return st.integers(2, 3)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A size of an image, and a window that fits into it: all (height, width)."""
+
+    size: Pair
+    kernel: Pair
+    stride: Pair
+    padding: tuple[Pair, Pair]
+    dilation: Pair
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Stride, padding and dilation, as a call takes them."""
+        return {
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+        }
+
+    @property
+    def output_size(self) -> Pair:
+        """(OH, OW) of a convolution."""
+        OH, OW = map(
+            conv_output_size,
+            self.size,
+            self.kernel,
+            self.stride,
+            self.padding,
+            self.dilation,
+        )
+        return OH, OW
+
+
+EXTREMES = ("one pixel", "kernel fills the image", "stride beyond the kernel")
+
+
+@st.composite
+def windows(
+    draw: DrawFn,
+    largest_kernel: int = 4,
+    largest_stride: int = 5,
+    largest_dilation: int = 3,
+    largest_padding: int = 3,
+    half_padding: bool = False,
+) -> Window:
+    """Draw a window and an image that it fits into, padded on four sides unequally.
+
+    Args:
+        half_padding: keep the padding within half the window's span, as pools ask.
+    """
+    extreme = draw(st.sampled_from((None, None, None, *EXTREMES)))
+    kernel = draw(unequal(1, max(2, largest_kernel)))
+    plain = st.just((1, 1))
+    dilation = draw(plain | unequal(1, max(2, largest_dilation)))
+    stride = draw(plain | unequal(1, max(2, largest_stride)))
+    if extreme == "stride beyond the kernel":
+        stride = span(kernel[0], dilation[0]) + 1, span(kernel[1], dilation[1]) + 2
+        stride = min(stride[0], largest_stride), min(stride[1], largest_stride)
+    spans = span(kernel[0], dilation[0]), span(kernel[1], dilation[1])
+    side = st.integers(0, largest_padding)
+    sides = [(draw(side), draw(side)) for _ in range(2)]
+    if half_padding:
+        sides = [
+            (min(a, n // 2), min(b, n // 2))
+            for (a, b), n in zip(sides, spans, strict=True)
+        ]
+    least = [max(1, n - sum(p)) for n, p in zip(spans, sides, strict=True)]
+    if extreme == "one pixel":
+        assume(least == [1, 1])
+        size = 1, 1
+    elif extreme == "kernel fills the image":
+        size = least[0], least[1]
+    else:
+        size = least[0] + draw(st.integers(0, 5)), least[1] + draw(st.integers(0, 5))
+        size = size[0], size[1] + (size[0] == size[1])
+    return Window(size, kernel, stride, (sides[0], sides[1]), dilation)
+
+
+@st.composite
+def channels(draw: DrawFn) -> tuple[int, int, int]:
+    """Draw the channels of input and output, unequal, and the groups (often 1).
+
+    Among them depthwise convolutions: as many groups as input channels.
+    """
+    groups = draw(st.sampled_from((1, 1, 2, 3)))
+    C, O = draw(unequal(1, 3))
+    depthwise = draw(st.booleans()) and groups > 1
+    return (groups if depthwise else groups * C), groups * O, groups
+
+
+# ---- cases
+
+
+@st.composite
+def images(
+    draw: DrawFn, operator: str, values: Any = whole_numbers, **arguments: Any
+) -> Case:
+    """Draw an image x (N, C, H, W), for an operator with these arguments.
+
+    Args:
+        arguments: values, or strategies to draw them from.
+    """
+    N, C, size = draw(batches()), draw(st.integers(1, 3)), draw(unequal(1, 6))
+    seed = draw(seeds())
+    x = values(np.random.default_rng(seed), (N, C, *size))
+    drawn = {
+        name: draw(value) if isinstance(value, SearchStrategy) else value
+        for name, value in arguments.items()
+    }
+    return Case(operator, {"x": x}, drawn, seed)
+
+
+@st.composite
+def convolutions(draw: DrawFn, bias: bool | None = None, **limits: Any) -> Case:
+    """Draw a convolution: x (N, C, H, W), weight (O, C/groups, KH, KW), bias or none.
+
+    Args:
+        bias: whether it has one; either, if left out.
+        limits: of the `windows`.
+    """
+    window, (C, O, groups) = draw(windows(**limits)), draw(channels())
+    N, seed = draw(batches()), draw(seeds())
+    rng = np.random.default_rng(seed)
+    inputs = {
+        "x": whole_numbers(rng, (N, C, *window.size)),
+        "weight": whole_numbers(rng, (O, C // groups, *window.kernel)),
+    }
+    if draw(st.booleans()) if bias is None else bias:
+        inputs["bias"] = whole_numbers(rng, O)
+    return Case("conv2d", inputs, {**window.arguments, "groups": groups}, seed)
+
+
+@st.composite
+def transposed_convolutions(draw: DrawFn, bias: bool | None = None) -> Case:
+    """Draw a transposed convolution: x (N, C, H, W), weight (C, O/groups, KH, KW)."""
+    window, (C, O, groups) = draw(windows()), draw(channels())
+    N, seed = draw(batches()), draw(seeds())
+    size = window.output_size  # small: the image of the convolution it turns around
+    most = [max(p) - 1 for p in zip(window.stride, window.dilation, strict=True)]
+    extra = draw(st.integers(0, most[0])), draw(st.integers(0, most[1]))
+    arguments = {**window.arguments, "groups": groups, "output_padding": extra}
+    assume(_leaves_something(window, size, extra))
+    rng = np.random.default_rng(seed)
+    inputs = {
+        "x": whole_numbers(rng, (N, C, *size)),
+        "weight": whole_numbers(rng, (C, O // groups, *window.kernel)),
+    }
+    if draw(st.booleans()) if bias is None else bias:
+        inputs["bias"] = whole_numbers(rng, O)
+    return Case("conv_transpose2d", inputs, arguments, seed)
+
+
+def _leaves_something(window: Window, size: Pair, extra: Pair) -> bool:
+    try:
+        for n, k, s, p, e, d in zip(
+            size,
+            window.kernel,
+            window.stride,
+            window.padding,
+            extra,
+            window.dilation,
+            strict=True,
+        ):
+            conv_transpose_output_size(n, k, s, p, e, d)
+    except ValueError:  # the padding cuts off everything
+        return False
+    return True
+
+
+@st.composite
+def poolings(
+    draw: DrawFn, operator: str = "max_pool2d", values: Any = distinct, **fixed: Any
+) -> Case:
+    """Draw a pooling of x (N, C, H, W), rounded up or down.
+
+    Args:
+        fixed: arguments that are not drawn.
+    """
+    window = draw(windows(largest_padding=2, half_padding=True))
+    N, C, seed = draw(batches()), draw(st.integers(1, 3)), draw(seeds())
+    x = values(np.random.default_rng(seed), (N, C, *window.size))
+    arguments = {
+        "kernel_size": window.kernel,
+        **window.arguments,
+        "ceil_mode": draw(st.booleans()),
+        **fixed,
+    }
+    return Case(operator, {"x": x}, arguments, seed)
+
+
+@st.composite
+def unfoldings(draw: DrawFn) -> Case:
+    """Draw an im2col of x (N, C, H, W)."""
+    window, N, C = draw(windows()), draw(batches()), draw(st.integers(1, 3))
+    seed = draw(seeds())
+    x = whole_numbers(np.random.default_rng(seed), (N, C, *window.size))
+    return Case(
+        "im2col", {"x": x}, {"kernel_size": window.kernel, **window.arguments}, seed
+    )
+
+
+@st.composite
+def foldings(draw: DrawFn) -> Case:
+    """Draw a col2im of cols (N, C·KH·KW, OH·OW)."""
+    window, N, C = draw(windows()), draw(batches()), draw(st.integers(1, 3))
+    seed, (KH, KW), (OH, OW) = draw(seeds()), window.kernel, window.output_size
+    cols = whole_numbers(np.random.default_rng(seed), (N, C * KH * KW, OH * OW))
+    arguments = {"output_size": window.size, "kernel_size": window.kernel}
+    return Case("col2im", {"cols": cols}, arguments | window.arguments, seed)

@@ -1,0 +1,197 @@
+"""What is true of every operator, whatever it computes.
+
+It equals its definition. Its gradients are those of central differences, and linear in
+the gradient that comes in. float32 and float64, and any layout in memory, give the same
+numbers. One image of a batch does not see the others. Where an operator is linear in an
+input, its values add up, and its backward pass is its adjoint.
+
+`judge` makes these laws for one operator; the modules beside this one add its own.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from hypothesis.strategies import SearchStrategy
+
+from ..ops import definitions
+from .cases import Case
+from .gradcheck import GradientError, check_gradients
+from .implementation import Implementation, Judged
+from .statement import Difference, add_law, equal, inner, note_error
+
+FULL_SIZE = 24  # inputs of so many elements are differentiated at each of them
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What the general laws need to know about an operator.
+
+    Attributes:
+        name: as in `minifcn.ops`.
+        cases: the strategy that draws its calls.
+        linear: the inputs in which it is linear, the others held fixed; a constant,
+            such as a bias, may be added.
+        by_image: the inputs whose first axis counts images that do not meet.
+        smooth: cases to differentiate, if not all.
+        source: the paper's section or the like.
+    """
+
+    name: str
+    cases: SearchStrategy[Case] = field(repr=False)
+    linear: Sequence[str] = ()
+    by_image: Sequence[str] = ("x",)
+    smooth: SearchStrategy[Case] | None = field(default=None, repr=False)
+    source: str = ""
+
+
+def judge(operator: Operator) -> None:
+    """Add the general laws of an operator."""
+    o = operator
+    differentiated = o.smooth if o.smooth is not None else o.cases
+    laws: list[tuple[str, Any, str, Callable[..., None]]] = [
+        ("equals its definition", o.cases, "y = its explicit sums", _definition),
+        ("gradient is the derivative", differentiated, DERIVATIVE, _derivative),
+        (
+            "gradient is linear in the one above",
+            differentiated,
+            "g(v + 2w) = g(v) + 2 g(w)",
+            _linear_backward,
+        ),
+        ("type and layout change nothing", o.cases, LAYOUT, _layouts),
+    ]
+    if o.by_image:
+        body = _for(_images, o.by_image)
+        laws.append(("images do not meet", o.cases, "f(x)[n] = f(x[n])", body))
+    for name in o.linear:
+        body = _for(_linear, name)
+        laws.append((f"is linear in {name}", o.cases, LINEAR, body))
+        body = _for(_adjoint, name)
+        laws.append((f"gradient of {name} is the adjoint", o.cases, ADJOINT, body))
+    for title, drawn, formula, body in laws:
+        add_law(o.name, title, drawn, formula, o.source, body)
+
+
+DERIVATIVE = "⟨g(v), d⟩ = (⟨v, f(x + hd)⟩ − ⟨v, f(x − hd)⟩) / 2h"
+LAYOUT = "f(x as float32, with strides, read-only) = f(x), in x's type"
+LINEAR = "f(x + 2v) + 2 f(0) = f(x) + 2 f(v)"
+ADJOINT = "⟨f(x) − f(0), v⟩ = ⟨x, g(v)⟩"
+
+
+def call(ops: Implementation, case: Case, **changed: np.ndarray) -> np.ndarray:
+    """Run the case's operator, with some inputs changed."""
+    case = replace(case, inputs=case.inputs | changed)
+    return ops.run(case.operator, *case.positional, **case.arguments)
+
+
+def pull_back(
+    ops: Implementation, case: Case, gy: np.ndarray, **changed: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the gradients of the case's inputs by name, with some inputs changed."""
+    case = replace(case, inputs=case.inputs | changed)
+    found = ops.gradients(case.operator, gy, *case.positional, **case.arguments)
+    return dict(zip(_leaves(case), found, strict=True))
+
+
+def _leaves(case: Case) -> list[str]:
+    """Name the inputs that have gradients: those of floats."""
+    return [name for name, x in case.inputs.items() if x.dtype.kind == "f"]
+
+
+def _for(body: Callable[..., None], *settings: Any) -> Callable[..., None]:
+    return lambda ops, case: body(ops, case, *settings)
+
+
+def _definition(ops: Implementation, case: Case) -> None:
+    define = getattr(definitions, case.operator)
+    equal(call(ops, case), define(*case.positional, **case.arguments))
+
+
+def _derivative(ops: Implementation, case: Case) -> None:
+    leaves = _leaves(case)
+
+    def function(*arrays: Any) -> Any:
+        data = [x.data for x in arrays]
+        changed = case.inputs | dict(zip(leaves, data, strict=True))
+        return Judged(ops, replace(case, inputs=changed))(*arrays)
+
+    function.__name__ = case.operator
+    arrays = [case.inputs[name] for name in leaves]
+    try:
+        found = check_gradients(
+            function, arrays, seed=case.seed, full_size=FULL_SIZE, directions=2
+        )
+    except GradientError as error:
+        raise Difference(f"  {error}") from error
+    note_error(found.worst_error)
+
+
+def _linear_backward(ops: Implementation, case: Case) -> None:
+    y = call(ops, case)
+    v, w = case.another(y, 1), case.another(y, 2)
+    together = pull_back(ops, case, v + 2 * w)
+    first, second = pull_back(ops, case, v), pull_back(ops, case, w)
+    for name in together:
+        equal(together[name], first[name] + 2 * second[name], f"the gradient of {name}")
+
+
+def _layouts(ops: Implementation, case: Case) -> None:
+    y = call(ops, case)
+    v = case.another(y)
+    gradients = pull_back(ops, case, v)
+    for dtype in ("float64", "float32"):
+        other = Implementation(ops.name, ops.device, dtype, ops.operators)
+        for laid_out in (np.ascontiguousarray, strided):
+            inputs = {
+                name: laid_out(x.astype(dtype) if x.dtype.kind == "f" else x)
+                for name, x in case.inputs.items()
+            }
+            how = f"of {dtype}" + (", strided" if laid_out is strided else "")
+            _same(call(other, case, **inputs), y, dtype, f"y {how}")
+            for name, g in pull_back(other, case, v, **inputs).items():
+                _same(g, gradients[name], dtype, f"the gradient of {name} {how}")
+
+
+def _same(came: np.ndarray, expected: np.ndarray, dtype: str, what: str) -> None:
+    if came.dtype != dtype:
+        raise Difference(f"  {what} has type {came.dtype}, expected {dtype}")
+    equal(came, expected, what)
+
+
+def strided(x: np.ndarray) -> np.ndarray:
+    """The same values as every other one of a larger array, its axes in reverse."""
+    wide = np.full([2 * n for n in x.T.shape], 77, x.dtype)
+    view = wide[tuple([slice(1, None, 2)] * x.ndim)].T
+    view[...] = x
+    return view
+
+
+def _images(ops: Implementation, case: Case, names: Sequence[str]) -> None:
+    y = call(ops, case)
+    v = case.another(y)
+    gradients = pull_back(ops, case, v)
+    for n in range(len(case.inputs[names[0]])):
+        alone = {name: case.inputs[name][n : n + 1] for name in names}
+        equal(call(ops, case, **alone), y[n : n + 1], f"y of image {n} alone")
+        found = pull_back(ops, case, v[n : n + 1], **alone)
+        for name in alone.keys() & found.keys():
+            expected = gradients[name][n : n + 1]
+            equal(found[name], expected, f"the gradient of {name} of image {n} alone")
+
+
+def _linear(ops: Implementation, case: Case, name: str) -> None:
+    x = case.inputs[name]
+    v, zero = case.another(x), np.zeros_like(x)
+    together = call(ops, case, **{name: x + 2 * v}) + 2 * call(
+        ops, case, **{name: zero}
+    )
+    equal(together, call(ops, case) + 2 * call(ops, case, **{name: v}))
+
+
+def _adjoint(ops: Implementation, case: Case, name: str) -> None:
+    x = case.inputs[name]
+    y = call(ops, case) - call(ops, case, **{name: np.zeros_like(x)})
+    v = case.another(y)
+    back = pull_back(ops, case, v)[name]
+    equal(inner(x, back), inner(y, v), "⟨x, g(v)⟩")

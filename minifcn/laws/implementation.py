@@ -1,0 +1,198 @@
+"""The operators on trial: the library's on some device, or somebody's own.
+
+A law speaks of plain NumPy arrays. An `Implementation` carries them to the operators
+and back, whatever those run on:
+
+>>> ops = Implementation()
+>>> ops.relu(np.array([-1.0, 2.0]))
+array([0., 2.])
+>>> ops.gradients("relu", np.array([5.0, 7.0]), np.array([-1.0, 2.0]))
+(array([0., 7.]),)
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .. import ops as library
+from ..arrays import to_device, to_numpy
+from ..autograd import Function, Tensor
+from .cases import Case
+
+
+class Raised(AssertionError):
+    """An operator that raised an error on a case that is legal."""
+
+
+class Implementation:
+    """Operators to be held against the laws; each is an attribute that takes arrays.
+
+    Attributes:
+        name: how messages and tables call it.
+        device: where the library's operators run, "cpu" or "cuda".
+        dtype: what the arrays of floats are handed over as.
+        operators: {name: function of Tensors}, with the arguments of `minifcn.ops`, in
+            the place of the library's.
+    """
+
+    def __init__(
+        self,
+        name: str = "minifcn",
+        device: str = "cpu",
+        dtype: str = "float64",
+        operators: Mapping[str, Callable[..., Any]] | None = None,
+    ):
+        self.name, self.device, self.dtype = name, device, dtype
+        self.operators = dict(operators or {})
+        unknown = sorted(self.operators.keys() - set(library.__all__))
+        if unknown:
+            raise ValueError(
+                f"operators holds {', '.join(unknown)}; there are "
+                f"{', '.join(library.__all__)}"
+            )
+
+    def __getattr__(self, operator: str) -> Callable[..., Any]:
+        if operator not in library.__all__:
+            raise AttributeError(f"there is no operator {operator!r}")
+        return partial(self.run, operator)
+
+    def run(self, operator: str, *inputs: Any, **arguments: Any) -> Any:
+        """Run an operator on arrays; return NumPy arrays.
+
+        Arrays of whole numbers go as they are, those of floats as read-only Tensors.
+
+        Raises:
+            Raised: the operator raised an error, or wrote over an input.
+        """
+        y, _ = self._call(operator, inputs, arguments)
+        return _unwrapped(y)
+
+    def gradients(
+        self, operator: str, gy: Any, *inputs: Any, **arguments: Any
+    ) -> tuple[np.ndarray, ...]:
+        """Run an operator and its backward pass; return the gradients of its inputs.
+
+        Args:
+            gy: the gradient of the (first) output.
+            inputs: as for `run`; those of floats get a gradient each, zeros where none
+                arrives.
+
+        Raises:
+            Raised: as `run`.
+        """
+        y, leaves = self._call(operator, inputs, arguments)
+        y = y[0] if isinstance(y, tuple) else y
+        if y.requires_grad:
+            gy = to_device(np.array(gy, self.dtype), self.device)
+            self._guarded(operator, lambda: y.backward(gy), leaves)
+        return tuple(
+            np.zeros(leaf.shape, self.dtype)
+            if leaf.grad is None
+            else to_numpy(leaf.grad)
+            for leaf in leaves
+        )
+
+    def _call(self, operator: str, inputs: Any, arguments: Any) -> Any:
+        function = self.operators.get(operator) or getattr(library, operator)
+        leaves: list[Tensor] = []
+        wrapped = [self._wrapped(x, leaves) for x in inputs]
+        y = self._guarded(operator, lambda: function(*wrapped, **arguments), leaves)
+        return y, leaves
+
+    def _wrapped(self, x: Any, leaves: list[Tensor]) -> Any:
+        """Hand a NumPy array over: floats as a leaf, whole numbers as they are."""
+        if isinstance(x, list | tuple):  # the tensors of a concatenation
+            return [self._wrapped(item, leaves) for item in x]
+        if not isinstance(x, np.ndarray):
+            return x
+        if x.dtype.kind != "f":
+            return to_device(x, self.device)
+        array = to_device(x.astype(self.dtype, copy=False), self.device)
+        if isinstance(array, np.ndarray):
+            array = array.view()
+            array.flags.writeable = False
+        leaves.append(Tensor(array, requires_grad=True))
+        return leaves[-1]
+
+    def _guarded(self, operator: str, task: Any, leaves: list[Tensor]) -> Any:
+        before = [leaf.data.copy() for leaf in leaves]
+        try:
+            y = task()
+        except Exception as error:
+            raise Raised(f"  {operator} raised {_sentence(error)}") from error
+        for leaf, old in zip(leaves, before, strict=True):
+            same = (leaf.data == old) | ((leaf.data != leaf.data) & (old != old))  # nan
+            if not same.all():
+                raise Raised(f"  {operator} changed one of its inputs")
+        return y
+
+
+class Judged(Function):
+    """A case's operator on trial as a Function, for checks that want one."""
+
+    def __init__(self, ops: Implementation, case: Case):
+        self.ops, self.case = ops, case
+
+    def forward(self, *_: np.ndarray) -> np.ndarray:
+        case = self.case
+        return self.ops.run(case.operator, *case.positional, **case.arguments)
+
+    def backward(self, gy: np.ndarray) -> tuple[np.ndarray, ...]:
+        case = self.case
+        return self.ops.gradients(case.operator, gy, *case.positional, **case.arguments)
+
+
+class OnArrays(Function):
+    """A forward and a backward of plain arrays, put on the tape (see `on_arrays`)."""
+
+    def __init__(self, forward: Any, backward: Any, arguments: dict[str, Any]):
+        self.functions, self.arguments = (forward, backward), arguments
+
+    def forward(self, *arrays: Any) -> Any:
+        self.arrays = arrays
+        return self.functions[0](*arrays, **self.arguments)
+
+    def backward(self, gy: Any) -> Any:
+        gradients = self.functions[1](gy, *self.arrays, **self.arguments)
+        return gradients if isinstance(gradients, tuple) else (gradients,)
+
+
+def on_arrays(
+    forward: Callable[..., Any], backward: Callable[..., Any] | None = None
+) -> Callable[..., Tensor]:
+    """Make an operator of Tensors from functions of arrays, such as a learner writes.
+
+    Args:
+        forward: takes the operator's arrays and arguments, returns an array.
+        backward: takes the gradient of the output, then what forward takes; returns
+            the gradients of the arrays. Laws of gradients fail without it.
+
+    >>> relu = on_arrays(lambda x: np.maximum(x, 0))
+    >>> mine = Implementation("mine", operators={"relu": relu})
+    >>> mine.relu(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
+
+    def operator(*inputs: Any, **arguments: Any) -> Tensor:
+        return OnArrays(forward, backward or _missing, arguments)(*inputs)
+
+    return operator
+
+
+def _missing(*_: Any, **__: Any) -> None:
+    raise NotImplementedError("no backward was given")
+
+
+def _unwrapped(y: Any) -> Any:
+    if isinstance(y, tuple):
+        return tuple(_unwrapped(item) for item in y)
+    return to_numpy(y.data if isinstance(y, Tensor) else y)
+
+
+def _sentence(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+__all__ = ["Implementation", "Judged", "Raised", "on_arrays"]

@@ -1,0 +1,276 @@
+"""What a law is: a claim about operators, the cases it is tried on, and its failure.
+
+    @law("relu", cases.images("relu"), "relu(relu(x)) = relu(x)")
+    def relu_is_idempotent(ops, case):
+        once = ops.relu(case.x)
+        equal(ops.relu(once), once)
+
+`ops` is an `Implementation`, the operators on trial; `case` one drawn `Case`. The law
+returns where it holds and raises where it does not. `Law.hold` lets hypothesis attack
+it with many cases, and raises the smallest that breaks it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import hypothesis
+import numpy as np
+from hypothesis import HealthCheck, Phase
+from hypothesis.errors import Flaky, HypothesisException
+from hypothesis.strategies import SearchStrategy
+
+from .cases import Case
+from .implementation import Implementation, Raised
+
+TOLERANCE = {"float64": 1e-10, "float32": 2e-5}  # of the largest value expected
+PRINTED = 60  # elements of an array that an error message still shows
+
+
+class Difference(AssertionError):
+    """Two values that a law says are equal, and are not."""
+
+
+class LawError(AssertionError):
+    """A broken law: which one, on what case, what was expected, and what came."""
+
+
+class Verdict(NamedTuple):
+    """A law that held: on how many cases, and the worst error, relative."""
+
+    cases: int
+    worst_error: float
+
+
+@dataclass
+class _Ledger:
+    worst_error: float = 0.0
+    cases: int = 0
+
+
+_ledger: ContextVar[_Ledger | None] = ContextVar("ledger", default=None)
+
+
+@dataclass(frozen=True)
+class Law:
+    """A named claim about one operator, or about several together.
+
+    Attributes:
+        subject: the operator it judges ("nets", "metrics" for what is none).
+        name: the claim in words.
+        formula: the claim as an equation.
+        source: where it is stated or used; "" for what needs none.
+        cases: the strategy that draws cases.
+        body: the function of (operators, case) that raises where the law is broken.
+    """
+
+    subject: str
+    name: str
+    formula: str
+    source: str
+    cases: SearchStrategy[Case] = field(repr=False)
+    body: Callable[[Implementation, Case], None] = field(repr=False)
+
+    def __call__(self, ops: Implementation, case: Case) -> None:
+        """Try the law on one case.
+
+        Raises:
+            LawError: it is broken.
+        """
+        try:
+            self.body(ops, case)
+        except HypothesisException:  # assume(): this case is none of the law's
+            raise
+        except Exception as error:
+            raise LawError(self._explain(ops, case, error)) from error
+
+    def hold(
+        self, ops: Implementation, cases: int = 100, seed: int = 0, shrink: bool = True
+    ) -> Verdict:
+        """Try the law on so many drawn cases.
+
+        Args:
+            ops: the operators on trial.
+            cases: how many to draw.
+            seed: of the draws; the same gives the same cases.
+            shrink: whether to look for the smallest case that breaks it.
+
+        Raises:
+            LawError: it is broken; of the smallest case that was found.
+        """
+        ledger = _Ledger()
+        token = _ledger.set(ledger)
+        try:
+            self._attack(ops, cases, seed, shrink, ledger)
+        except Flaky as error:
+            raise LawError(
+                f"{self.subject} breaks “{self.name}” on a case, and then on the "
+                "same case does not: it gives another result at every call"
+            ) from error
+        except LawError as error:
+            error.__notes__ = []  # hypothesis' own words on how it found the case
+            raise
+        finally:
+            _ledger.reset(token)
+        return Verdict(ledger.cases, ledger.worst_error)
+
+    def _attack(
+        self, ops: Implementation, cases: int, seed: int, shrink: bool, ledger: _Ledger
+    ) -> None:
+        phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
+
+        @hypothesis.seed(seed)
+        @hypothesis.settings(
+            max_examples=cases,
+            phases=phases,
+            database=None,
+            deadline=None,
+            derandomize=False,
+            print_blob=False,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        )
+        @hypothesis.given(self.cases)
+        def attempt(case: Case) -> None:
+            ledger.cases += 1
+            self(ops, case)
+
+        attempt()
+
+    def _explain(self, ops: Implementation, case: Case, error: Exception) -> str:
+        lines = [f"{ops.name}: {self.subject} breaks the law “{self.name}”"]
+        lines += [f"  law:  {self.formula}", f"  case: {case.call_as_text()}"]
+        for name, array in case.inputs.items():
+            lines.append(f"  {name} {array.shape} = {_shown(array)}")
+        said = str(error)
+        if not isinstance(error, Difference | Raised):  # of the law's own arithmetic
+            said = f"  {type(error).__name__}: {error}"
+        return "\n".join([*lines, *said.splitlines()])
+
+
+LAWS: list[Law] = []  # in the order in which they are written
+
+
+def law(
+    subject: str, cases: SearchStrategy[Case], formula: str, source: str = ""
+) -> Callable[[Callable[[Implementation, Case], None]], Law]:
+    """Make a law of the function below, named as it is, and add it to `LAWS`."""
+
+    def register(body: Callable[[Implementation, Case], None]) -> Law:
+        return add_law(subject, body.__name__, cases, formula, source, body)
+
+    return register
+
+
+def add_law(
+    subject: str,
+    name: str,
+    cases: SearchStrategy[Case],
+    formula: str,
+    source: str,
+    body: Callable[[Implementation, Case], None],
+) -> Law:
+    """Add a law to `LAWS`; its name is the function's, with spaces.
+
+    Raises:
+        ValueError: the subject has a law of this name already.
+    """
+    new = Law(subject, name.replace("_", " "), formula, source, cases, body)
+    if any((old.subject, old.name) == (new.subject, new.name) for old in LAWS):
+        raise ValueError(f"{subject} has a law “{new.name}” already")
+    LAWS.append(new)
+    return new
+
+
+def laws_of(subject: str) -> list[Law]:
+    """Return the laws that judge an operator.
+
+    Raises:
+        ValueError: there are none.
+    """
+    found = [law for law in LAWS if law.subject == subject]
+    if not found:
+        names = ", ".join(dict.fromkeys(law.subject for law in LAWS))
+        raise ValueError(f"there is no law of {subject!r}; there are laws of {names}")
+    return found
+
+
+def equal(
+    came: Any, expected: Any, what: str = "y", tolerance: float | None = None
+) -> None:
+    """Compare an array with the one expected, relative to its largest value.
+
+    Args:
+        came, expected: arrays or numbers; nan equals nan, infinity itself.
+        what: the name of the value, for the message.
+        tolerance: of the largest finite value (1 at least); 0 for equality to the last
+            digit, `TOLERANCE` of came's type if left out.
+
+    Raises:
+        Difference: shows both, and where they first differ.
+    """
+    came, expected = np.asarray(came), np.asarray(expected)
+    if came.shape != expected.shape:
+        raise Difference(f"  {what} has shape {came.shape}, expected {expected.shape}")
+    if tolerance is None:
+        tolerance = TOLERANCE.get(str(came.dtype), TOLERANCE["float64"])
+    errors = _errors(came, expected)
+    note_error(float(errors.max(initial=0)))
+    wrong = ~(errors <= tolerance)
+    if wrong.any():
+        raise Difference(_difference(came, expected, wrong, what))
+
+
+def note_error(error: float) -> None:
+    """Count a relative error that was seen towards the verdict."""
+    ledger = _ledger.get()
+    if ledger:
+        ledger.worst_error = max(ledger.worst_error, error)
+
+
+def inner(a: Any, b: Any) -> float:
+    """⟨a, b⟩, the sum of the products.
+
+    Raises:
+        Difference: their shapes differ.
+    """
+    if np.shape(a) != np.shape(b):
+        raise Difference(f"  of ⟨a, b⟩ a has shape {np.shape(a)} and b {np.shape(b)}")
+    return float(np.vdot(a, b))
+
+
+def _errors(came: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    came, expected = came.astype(np.float64), expected.astype(np.float64)
+    same = (came == expected) | (np.isnan(came) & np.isnan(expected))
+    finite = np.abs(expected[np.isfinite(expected)])
+    with np.errstate(invalid="ignore"):  # inf − inf, in places that are not used
+        errors = abs(came - expected) / finite.max(initial=1)
+    return np.where(same, 0, np.where(np.isnan(errors), np.inf, errors))
+
+
+def _difference(
+    came: np.ndarray, expected: np.ndarray, wrong: np.ndarray, what: str
+) -> str:
+    first = tuple(int(i) for i in np.argwhere(wrong)[0]) if wrong.ndim else ()
+    place = what + (str(list(first)) if first else "")
+    return "\n".join(
+        [
+            f"  expected {what} {expected.shape} = {_shown(expected)}",
+            f"  came     {what} {came.shape} = {_shown(came)}",
+            f"  first difference at {place}: expected {expected[first]:.12g}, came "
+            f"{came[first]:.12g} ({wrong.sum()} of {wrong.size} differ)",
+        ]
+    )
+
+
+def _shown(array: np.ndarray) -> str:
+    if array.size > PRINTED:
+        return f"… ({array.size} numbers)"
+    text = np.array2string(array, separator=", ", precision=9, max_line_width=10**6)
+    return " ".join(text.split())  # on one line
+
+
+def subjects() -> Iterator[str]:
+    """Yield what there are laws of, in the order of the laws."""
+    yield from dict.fromkeys(law.subject for law in LAWS)
