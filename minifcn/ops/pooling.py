@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import PIECE, Array, array_module, blocks, check_float, parallel
+from ..arrays import PIECE, Array, array_module, blocks, parallel
 from ..autograd import Function, Tensor
 from ..geometry import pads, pair, pool_output_size
 from .im2col import Pads, overlap, read_grid
+from .inputs import check_image
 
 
 class Windows:
@@ -52,24 +53,42 @@ class Windows:
         return (..., rows, cols), (..., from_rows, from_cols)  # into y, into x
 
 
-def max_pool_definition(x: Array, windows: Windows) -> tuple[Array, Array]:
+def places(windows: Windows, r: int, q: int) -> list[tuple[int, int]]:
+    """Say by its definition where window (r, q) looks, row by row, padding and all."""
+    (KH, KW), (SH, SW), (DH, DW) = windows.kernel, windows.stride, windows.dilation
+    (top, _), (left, _) = windows.padding
+    return [
+        (r * SH + i * DH - top, q * SW + j * DW - left)
+        for i in range(KH)
+        for j in range(KW)
+    ]
+
+
+def max_pool2d_definition(
+    x: Array,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
     """Say max pooling by its definition: look at each window, keep the first largest.
 
-    Returns the maxima and the pixel numbers h·W + w where they were.
+    Returns the maxima, and if asked for the pixel numbers h·W + w where they were: −1
+    for a window that sees only padding, whose maximum is −∞.
     """
+    windows = Windows(kernel_size, stride, padding, dilation, ceil_mode)
     N, C, H, W = x.shape
     y = np.empty((N, C, *windows.output_size(x.shape)), x.dtype)
     indices = np.empty(y.shape, np.int64)
     for n, c, r, q in np.ndindex(*y.shape):
-        y[n, c, r, q], indices[n, c, r, q] = -np.inf, -1  # no pixel yet
-        for top, left in windows.taps():
-            h, w = r * windows.stride[0] + top, q * windows.stride[1] + left
-            if not (0 <= h < H and 0 <= w < W):  # padding never wins
-                continue
-            # Strictly larger, so that the first of equals stays.
-            if indices[n, c, r, q] < 0 or x[n, c, h, w] > y[n, c, r, q]:
-                y[n, c, r, q], indices[n, c, r, q] = x[n, c, h, w], h * W + w
-    return y, indices
+        seen = [(h, w) for h, w in places(windows, r, q) if 0 <= h < H and 0 <= w < W]
+        largest = np.max([x[n, c, h, w] for h, w in seen], initial=-np.inf)
+        where = [h * W + w for h, w in seen if x[n, c, h, w] == largest]
+        y[n, c, r, q] = largest
+        indices[n, c, r, q] = where[0] if where else -1  # the first of equals
+    return (y, indices) if return_indices else y
 
 
 class MaxPool2d(Function):
@@ -88,8 +107,8 @@ class MaxPool2d(Function):
         size = self.windows.output_size(x.shape)
         y = array_module(x).empty((*x.shape[:2], *size), x.dtype)  # (N, C, OH, OW)
         self.x, self.y = x, y
-        planes, maxima = _planes(x), _planes(y)  # (N·C, H, W), (N·C, OH, OW)
-        parallel(lambda part: self._maxima(planes[part], maxima[part]), _parts(x))
+        pixels, maxima = planes(x), planes(y)  # (N·C, H, W), (N·C, OH, OW)
+        parallel(lambda part: self._maxima(pixels[part], maxima[part]), parts(x))
         return y
 
     def _maxima(self, x: Array, y: Array) -> None:
@@ -103,10 +122,10 @@ class MaxPool2d(Function):
     def backward(self, gy: Array) -> Array:
         gx = array_module(gy).zeros(self.x.shape, gy.dtype)
         # Views: what is written into the planes of gx is in gx.
-        arrays = [_planes(array) for array in (self.x, self.y, gy, gx)]
+        arrays = [planes(array) for array in (self.x, self.y, gy, gx)]
         parallel(
             lambda part: self._scatter(*(array[part] for array in arrays)),
-            _parts(self.x),
+            parts(self.x),
         )
         return gx
 
@@ -121,12 +140,12 @@ class MaxPool2d(Function):
             gx[pixels] += gy[inside] * hit
 
 
-def _planes(x: Array) -> Array:
+def planes(x: Array) -> Array:
     """(N, C, H, W) → (N·C, H, W): pooling treats all of them alike."""
     return x.reshape(-1, *x.shape[2:])
 
 
-def _parts(x: Array) -> list[slice]:
+def parts(x: Array) -> list[slice]:
     """Cut the planes of x into parts that fit the cache, for `parallel`."""
     N, C, H, W = x.shape
     return blocks(N * C, max(1, PIECE // (H * W)))  # one plane at least
@@ -158,8 +177,11 @@ def max_pool2d(
 
         y[n, c, r, q] = max over i, j of x[n, c, r·SH + i·DH − top, q·SW + j·DW − left]
 
-    over the taps that lie inside of x: padding counts as −∞. Where several are largest,
-    the gradient goes to the first, row by row. As `torch.nn.functional.max_pool2d`.
+    over the taps that lie inside of x: padding counts as −∞, and never wins. Where
+    several are largest, the gradient goes to the first, row by row; where windows
+    overlap, a pixel that is largest in several gets the sum of their gradients. A
+    window that holds a NaN gives NaN, and passes no gradient on. As
+    `torch.nn.functional.max_pool2d`.
 
     Args:
         x: (N, C, H, W).
@@ -169,17 +191,18 @@ def max_pool2d(
             of the window.
         ceil_mode: round the output size up, as Caffe does: the last window may hang
             over the border.
-        return_indices: also return where each maximum was, an array of h·W + w.
+        return_indices: also return where each maximum was, an array of h·W + w; −1
+            where there is none (only padding, whose maximum is −∞, or a NaN).
 
     Returns:
-        (N, C, OH, OW), and its indices if asked for.
+        (N, C, OH, OW), OH = ⌊(H + top + bottom − DH·(KH − 1) − 1) / SH⌋ + 1, and its
+        indices if asked for: what `max_unpool2d` takes.
 
     Raises:
-        ValueError: x has not four axes; the window does not fit.
+        ValueError: x has not four axes, or none of C, H, W; the window does not fit.
+        TypeError: x is no Tensor of float32 or float64.
     """
-    if x.ndim != 4:
-        raise ValueError(f"x has shape {x.shape}; max_pool2d needs (N, C, H, W)")
-    check_float(x.data, "x")
+    check_image("max_pool2d", x)
     windows = Windows(kernel_size, stride, padding, dilation, ceil_mode)
     y = MaxPool2d(windows)(x)
     return (y, _indices(x.data, y.data, windows)) if return_indices else y

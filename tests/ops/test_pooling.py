@@ -1,4 +1,4 @@
-"""Max pooling: definition, the first of equals, gradients, planted faults."""
+"""Max pooling: definition, the first of equals, NaN, gradients, planted faults."""
 
 from unittest import mock
 
@@ -9,16 +9,14 @@ from hypothesis import strategies as st
 
 from minifcn import Tensor, arrays, ops
 from minifcn.laws import check_gradients
-from minifcn.ops import pooling
-from minifcn.ops.pooling import Windows, max_pool_definition
+from minifcn.ops import definitions, pooling
 from tests.ops import cases
 
 QUIET = settings(max_examples=50, phases=[Phase.generate], report_multiple_bugs=False)
 
 
-def windows_of(case):
-    names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
-    return Windows(*(case.arguments[name] for name in names))
+def definition(x, kernel_size, **arguments):
+    return definitions.max_pool2d(x, kernel_size, **arguments, return_indices=True)
 
 
 def equals_its_definition(
@@ -26,13 +24,14 @@ def equals_its_definition(
 ):
     """Maxima, indices and gradient, all of which the definition's indices tell."""
     (x,) = case.inputs
-    expected, where = max_pool_definition(x, windows_of(case))
-    seen = np.isfinite(expected)  # a window may lie in the padding alone
+    expected, where = definition(x, **case.arguments)
+    seen = where >= 0  # a window may lie in the padding alone
+    np.testing.assert_array_equal(seen, np.isfinite(expected))
     (leaf,) = cases.tensors([x], dtype, layout)
     y, indices = op(leaf, **case.arguments, return_indices=True)
     assert y.dtype == dtype
     np.testing.assert_array_equal(y.data, expected)
-    np.testing.assert_array_equal(indices[seen], where[seen])
+    np.testing.assert_array_equal(indices, where)
     gy = cases.upstream(y) * seen
     y.backward(gy)
     cases.close(leaf.grad, scattered(gy, where, seen, x.shape), dtype)
@@ -55,7 +54,10 @@ def test_pooling_by_hand():
     np.testing.assert_array_equal(y.data, [[[[-2]]]])
     # zeros in the padding would win: all of x is negative
     y = ops.max_pool2d(Tensor(x), (2, 3), stride=(1, 2), padding=(1, 1))
-    np.testing.assert_array_equal(y.data, [[[[-2, -2], [-2, -1], [-3, -1]]]])
+    expected = [[[[-2, -2], [-2, -1], [-3, -1]]]]
+    np.testing.assert_array_equal(y.data, expected)
+    by_definition = definitions.max_pool2d(x, (2, 3), stride=(1, 2), padding=(1, 1))
+    np.testing.assert_array_equal(by_definition, expected)
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -97,11 +99,49 @@ def test_cut_into_parts_it_is_the_same(rng, threads):
         arrays.set_threads(0)
 
 
+def test_a_window_of_nothing_but_padding_has_no_pixel():
+    x = Tensor(np.array([[[[-3.0]]]]), requires_grad=True)
+    a = dict(kernel_size=2, stride=1, padding=((1, 1), (0, 1)), dilation=(2, 1))
+    y, indices = ops.max_pool2d(x, **a, return_indices=True)
+    np.testing.assert_array_equal(y.data, [[[[-np.inf]]]])  # taps at rows −1 and 1
+    np.testing.assert_array_equal(indices, [[[[-1]]]])
+    for actual, expected in zip(definition(x.data, **a), (y.data, indices)):
+        np.testing.assert_array_equal(actual, expected)
+    y.backward(np.ones(y.shape))
+    np.testing.assert_array_equal(x.grad, [[[[0]]]])
+
+
+def test_minus_infinity_is_a_pixel_like_any_other():
+    x = Tensor(np.full((1, 1, 2, 2), -np.inf), requires_grad=True)
+    y, indices = ops.max_pool2d(x, 2, return_indices=True)
+    y.backward(np.array([[[[5.0]]]]))
+    np.testing.assert_array_equal(indices, definition(x.data, kernel_size=2)[1])
+    np.testing.assert_array_equal(x.grad, [[[[5, 0], [0, 0]]]])
+
+
+def test_a_window_with_nan_is_nan_and_passes_no_gradient():
+    x = Tensor(np.array([[[[1.0, np.nan, 3, 4]]]]), requires_grad=True)
+    y, indices = ops.max_pool2d(x, (1, 2), return_indices=True)
+    y.backward(np.array([[[[10.0, 20]]]]))
+    np.testing.assert_array_equal(y.data, [[[[np.nan, 4]]]])
+    np.testing.assert_array_equal(indices, [[[[-1, 3]]]])
+    np.testing.assert_array_equal(x.grad, [[[[0, 0, 0, 20]]]])
+    for actual, expected in zip(definition(x.data, (1, 2)), (y.data, indices)):
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_an_empty_batch_gives_an_empty_result():
+    x = Tensor(np.zeros((0, 3, 6, 5)), requires_grad=True)
+    y, indices = ops.max_pool2d(x, 2, return_indices=True)
+    y.backward(np.zeros(y.shape))
+    assert y.shape == indices.shape == (0, 3, 3, 2)
+    assert x.grad.shape == x.shape
+
+
 @cases.FEWEST
 @given(cases.poolings())
 def test_pooling_gradient(case):
-    _, where = max_pool_definition(case.inputs[0], windows_of(case))
-    expected, _ = max_pool_definition(case.inputs[0], windows_of(case))
+    expected = definitions.max_pool2d(case.inputs[0], **case.arguments)
     if np.isfinite(expected).all():  # else the loss is infinite
         check_gradients(
             lambda x: ops.max_pool2d(x, **case.arguments),
@@ -210,3 +250,7 @@ def test_bad_arrays_are_refused():
         ops.max_pool2d(Tensor(np.ones((6, 5))), 2)
     with pytest.raises(TypeError, match=r"x must be a Tensor of float32 .* int64"):
         ops.max_pool2d(Tensor(np.ones((2, 3, 6, 5), int)), 2)
+    with pytest.raises(TypeError, match=r"max_pool2d takes Tensors, and x is ndarray"):
+        ops.max_pool2d(np.ones((2, 3, 6, 5)), 2)
+    with pytest.raises(ValueError, match=r"x has shape \(2, 0, 6, 5\); .* C, H and W"):
+        ops.max_pool2d(Tensor(np.ones((2, 0, 6, 5))), 2)
