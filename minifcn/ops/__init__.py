@@ -2,34 +2,37 @@
 
 Names, arguments and meaning are those of `torch.nn.functional`. Each stands in a module
 of its own, told by its definition (explicit sums) and then fast; the modules build on
-one another in this order: im2col, resampling, convolution (bands, windows), pooling
-(averaging, unpooling), activation, softmax, fusion.
+one another in this order: im2col, resampling, convolution (bands, windows), upsampling,
+pooling, activation, softmax, fusion.
 """
 
 from .activation import dropout, relu
-from .averaging import avg_pool2d
 from .convolution import conv2d, conv_transpose2d
-from .fusion import add, scale
+from .fusion import add, concat, maximum, scale
 from .im2col import col2im, im2col
 from .pooling import max_pool2d
-from .resampling import bilinear_kernel, crop, pad
+from .resampling import crop, deinterleave, interleave, pad, rarefy
 from .softmax import cross_entropy
-from .unpooling import max_unpool2d
+from .upsampling import bilinear_kernel, upsample
 
 __all__ = [
     "add",
-    "avg_pool2d",
     "bilinear_kernel",
     "col2im",
+    "concat",
     "conv2d",
     "conv_transpose2d",
     "crop",
     "cross_entropy",
+    "deinterleave",
     "dropout",
     "im2col",
+    "interleave",
     "max_pool2d",
-    "max_unpool2d",
+    "maximum",
     "pad",
+    "rarefy",
     "relu",
     "scale",
+    "upsample",
 ]

@@ -1,11 +1,13 @@
 """ReLU and dropout."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, array_module, check_float, elementwise
+from ..arrays import Array, array_module, elementwise
 from ..autograd import Function, Tensor
+from .inputs import check_tensors
 
 _generator = np.random.default_rng(0)  # dropout's own: a checkpoint keeps its state
 
@@ -24,6 +26,14 @@ def random_state() -> dict[str, Any]:
 def set_random_state(state: dict[str, Any]) -> None:
     """Go on with dropout's random numbers from a state of `random_state`."""
     _generator.bit_generator.state = state
+
+
+def relu_definition(x: Array, inplace: bool = False) -> Array:
+    """Say ReLU by its definition: one number at a time (see `relu`)."""
+    y = x if inplace else np.empty_like(x)
+    for at in np.ndindex(*x.shape):
+        y[at] = max(x[at], 0)
+    return y
 
 
 class ReLU(Function):
@@ -59,8 +69,9 @@ def relu(x: Tensor, inplace: bool = False) -> Tensor:
     Raises:
         ValueError: inplace, but x is a leaf that requires a gradient, or was read by
             another operation, or its maker keeps it for backward.
+        TypeError: x is no Tensor of float32 or float64.
     """
-    check_float(x.data, "x")
+    check_tensors("relu", x=x)
     if inplace:
         _check_overwritable(x)
     y = ReLU(inplace)(x)
@@ -104,10 +115,18 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     The expected value stays x. Outside of training nothing happens. The random numbers
     start from `minifcn.nn.seed`. As `torch.nn.functional.dropout`.
 
+    Args:
+        x: any shape.
+        p: a number, 0 ≤ p < 1.
+        training: False hands x back.
+
     Raises:
         ValueError: p is not in [0, 1).
+        TypeError: p is no number; x is no Tensor of float32 or float64.
     """
+    check_tensors("dropout", x=x)
+    if isinstance(p, bool) or not isinstance(p, Real):
+        raise TypeError(f"p is {p!r}; the probability of dropout must be a number")
     if not 0 <= p < 1:
         raise ValueError(f"p is {p}; the probability of dropout must lie in [0, 1)")
-    check_float(x.data, "x")
     return Dropout(p)(x) if training and p > 0 else x

@@ -8,9 +8,12 @@ with zeros, the image can be looked at through all taps at once, without a copy
 
 from typing import Any
 
+import numpy as np
+
 from ..arrays import Array, array_module
 from ..autograd import Function, Tensor
 from ..geometry import conv_output_size, pads, pair, span
+from .inputs import check_image, check_tensors
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
@@ -59,13 +62,38 @@ def im2col_definition(
     )
     (N, C, H, W), (KH, KW) = x.shape, kernel
     OH, OW = output_sizes(x.shape, kernel, stride, padding, dilation)
-    cols = array_module(x).zeros((N, C, KH, KW, OH, OW), x.dtype)
-    for n, c, i, j, r, q in array_module(x).ndindex(*cols.shape):
+    cols = np.zeros((N, C, KH, KW, OH, OW), x.dtype)
+    for n, c, i, j, r, q in np.ndindex(*cols.shape):
         h = r * stride[0] + i * dilation[0] - padding[0][0]
         w = q * stride[1] + j * dilation[1] - padding[1][0]
         if 0 <= h < H and 0 <= w < W:
             cols[n, c, i, j, r, q] = x[n, c, h, w]
     return cols.reshape(N, C * KH * KW, OH * OW)
+
+
+def col2im_definition(
+    cols: Array,
+    output_size: Any,
+    kernel_size: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+) -> Array:
+    """Say col2im by its definition: add one number at a time (see `col2im`)."""
+    kernel, stride, padding, dilation = _arguments(
+        kernel_size, stride, padding, dilation
+    )
+    (H, W), (KH, KW) = pair(output_size, "output_size", 1), kernel
+    OH, OW = output_sizes((H, W), kernel, stride, padding, dilation)
+    N, C = cols.shape[0], cols.shape[1] // (KH * KW)
+    six = cols.reshape(N, C, KH, KW, OH, OW)
+    x = np.zeros((N, C, H, W), cols.dtype)
+    for n, c, i, j, r, q in np.ndindex(*six.shape):
+        h = r * stride[0] + i * dilation[0] - padding[0][0]
+        w = q * stride[1] + j * dilation[1] - padding[1][0]
+        if 0 <= h < H and 0 <= w < W:  # what lies in the padding falls away
+            x[n, c, h, w] += six[n, c, i, j, r, q]
+    return x
 
 
 def output_sizes(
@@ -91,8 +119,10 @@ def output_sizes(
     return OH, OW
 
 
-def cut(x: Array, start: tuple[int, int], size: tuple[int, int]) -> Array:
-    """Return x[…, top : top + height, left : left + width], zero outside of x.
+def cut(
+    x: Array, start: tuple[int, int], size: tuple[int, int], fill: float = 0
+) -> Array:
+    """Return x[…, top : top + height, left : left + width], `fill` outside of x.
 
     A start below zero frames x; x itself comes back where nothing is to be done.
     """
@@ -100,7 +130,7 @@ def cut(x: Array, start: tuple[int, int], size: tuple[int, int]) -> Array:
         return x
     # Empty, not zeros: read_grid writes every number once.
     out = array_module(x).empty((*x.shape[:-2], *size), x.dtype)
-    read_grid(x, out, start)
+    read_grid(x, out, start, fill=fill)
     return out
 
 
@@ -194,6 +224,19 @@ class Col2im(Function):
         self.size = pair(size, "output_size", 1)
         self.geometry = _arguments(kernel, stride, padding, dilation)
 
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Refuse columns that do not belong to these windows."""
+        kernel, stride, padding, dilation = self.geometry
+        taps = kernel[0] * kernel[1]
+        OH, OW = output_sizes(self.size, *self.geometry)
+        if len(shape) != 3 or not shape[1] or shape[1] % taps or shape[2] != OH * OW:
+            raise ValueError(
+                f"cols has shape {shape}; col2im with output_size {self.size}, "
+                f"kernel_size {kernel}, stride {stride}, padding {padding} and "
+                f"dilation {dilation} needs (N, C·KH·KW, OH·OW) = "
+                f"(N, a multiple of {taps}, {OH * OW})"
+            )
+
     def forward(self, cols: Array) -> Array:
         return _col2im(cols, self.size, *self.geometry)
 
@@ -212,12 +255,6 @@ def _col2im(
     KH, KW = kernel
     N, C = cols.shape[0], cols.shape[1] // (KH * KW)
     OH, OW = output_sizes(size, kernel, stride, padding, dilation)
-    if cols.shape != (N, C * KH * KW, OH * OW):
-        raise ValueError(
-            f"cols has shape {cols.shape}; for output_size {size}, kernel {kernel}, "
-            f"stride {stride}, padding {padding} and dilation {dilation} it must be "
-            f"(N, C·KH·KW, OH·OW) = (N, a multiple of {KH * KW}, {OH * OW})"
-        )
     six = cols.reshape(N, C, KH, KW, OH, OW)
     return fold(six, stride, padding, dilation, size)
 
@@ -252,9 +289,9 @@ def im2col(
 
     Raises:
         ValueError: x has not four axes, or the kernel is larger than the padded input.
+        TypeError: x is no Tensor of float32 or float64; a size is no whole number.
     """
-    if x.ndim != 4:
-        raise ValueError(f"x has shape {x.shape}; im2col needs (N, C, H, W)")
+    check_image("im2col", x)
     return Im2col(kernel_size, stride, padding, dilation)(x)
 
 
@@ -282,9 +319,9 @@ def col2im(
 
     Raises:
         ValueError: the columns do not belong to such windows.
+        TypeError: cols is no Tensor of float32 or float64; a size is no whole number.
     """
-    if cols.ndim != 3:
-        raise ValueError(
-            f"cols has shape {cols.shape}; col2im needs (N, C·KH·KW, OH·OW)"
-        )
-    return Col2im(output_size, kernel_size, stride, padding, dilation)(cols)
+    check_tensors("col2im", cols=cols)
+    fold_back = Col2im(output_size, kernel_size, stride, padding, dilation)
+    fold_back.check(cols.shape)
+    return fold_back(cols)

@@ -1,29 +1,56 @@
 """Cutting, framing and interleaving: where pixels go, unchanged in value.
 
-crop and pad are adjoint; so are deinterleave and interleave.
+Each comes with its adjoint: crop and pad, deinterleave and interleave, and rarefy,
+which spreads the taps of a kernel, with the picking of the taps.
 """
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array, array_module
 from ..autograd import Function, Tensor
-from ..geometry import pads, pair
+from ..geometry import pads, pair, span
 from .im2col import cut
+from .inputs import check_image, check_tensors
+
+# ---------------------------------------------------------------------- crop and pad
+
+
+def crop_definition(x: Array, offset: Any, size: Any) -> Array:
+    """Say crop by its definition, one pixel at a time (see `crop`)."""
+    (top, left), (height, width) = pair(offset, "offset"), pair(size, "size", 1)
+    y = np.empty((*x.shape[:-2], height, width), x.dtype)
+    for r, q in np.ndindex(height, width):
+        y[..., r, q] = x[..., top + r, left + q]
+    return y
+
+
+def pad_definition(x: Array, padding: Any, value: float = 0.0) -> Array:
+    """Say pad by its definition, one pixel at a time (see `pad`)."""
+    (top, bottom), (left, right) = pads(padding)
+    H, W = x.shape[-2:]
+    size = top + H + bottom, left + W + right
+    y = np.full((*x.shape[:-2], *size), value, x.dtype)
+    for h, w in np.ndindex(H, W):
+        y[..., top + h, left + w] = x[..., h, w]
+    return y
 
 
 class Crop(Function):
-    """A rectangle of the input; the gradient is framed with zeros."""
+    """A rectangle of the input, `fill` outside of it; the gradient is framed with 0."""
 
     output_is_shared = True  # a crop of everything is x itself
 
-    def __init__(self, offset: tuple[int, int], size: tuple[int, int]):
-        self.offset, self.size = offset, size
+    def __init__(
+        self, offset: tuple[int, int], size: tuple[int, int], fill: float = 0.0
+    ):
+        self.offset, self.size, self.fill = offset, size, fill
 
     def forward(self, x: Array) -> Array:
         self.input_size = x.shape[-2:]
-        return cut(x, self.offset, self.size)
+        return cut(x, self.offset, self.size, self.fill)
 
     def backward(self, gy: Array) -> Array:
         # Cut from −offset on, gy is framed with zeros: the adjoint of a cut is a cut.
@@ -41,11 +68,15 @@ def crop(x: Tensor, offset: Any, size: Any) -> Tensor:
         offset: (top, left), or one int for both, 0 or more; pixels.
         size: (height, width), or one int for both.
 
+    Returns:
+        (…, height, width).
+
     Raises:
         ValueError: the rectangle does not lie inside x.
+        TypeError: x is no Tensor of float32 or float64; a size is no whole number.
     """
+    H, W = _sides("crop", x=x)
     (top, left), (height, width) = pair(offset, "offset"), pair(size, "size", 1)
-    H, W = _sides(x)
     if top + height > H or left + width > W:
         raise ValueError(
             f"a crop of {height}×{width} at offset ({top}, {left}) does not fit into "
@@ -54,47 +85,161 @@ def crop(x: Tensor, offset: Any, size: Any) -> Tensor:
     return Crop((top, left), (height, width))(x)
 
 
-def pad(x: Tensor, padding: Any) -> Tensor:
-    """Frame x with zeros: the adjoint of `crop`.
+def pad(x: Tensor, padding: Any, value: float = 0.0) -> Tensor:
+    """Frame x with a constant. With zeros it is the adjoint of `crop`.
+
+    The gradient of x is the crop, whatever the value. As `torch.nn.functional.pad`,
+    but for the order of the padding.
 
     Args:
         x: (…, H, W).
         padding: int, (height, width) or ((top, bottom), (left, right)); pixels.
+        value: what the frame holds; −∞ for a maximum that must never see it.
 
     Returns:
         (…, top + H + bottom, left + W + right).
+
+    Raises:
+        ValueError: negative padding; x has no rows or columns.
+        TypeError: value is no number; x is no Tensor of float32 or float64.
     """
+    H, W = _sides("pad", x=x)
     (top, bottom), (left, right) = pads(padding)
-    H, W = _sides(x)
-    # A crop that begins outside of x, where cut puts zeros.
-    return Crop((-top, -left), (top + H + bottom, left + W + right))(x)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"value is {value!r}; pad needs a number to frame x with")
+    # A crop that begins outside of x, where cut puts the value.
+    size = top + H + bottom, left + W + right
+    return Crop((-top, -left), size, float(value))(x)
 
 
-def _sides(x: Tensor) -> tuple[int, ...]:
-    if x.ndim < 2:
-        raise ValueError(f"x has shape {x.shape}; it needs two axes or more (…, H, W)")
-    return x.shape[-2:]
+def _sides(operator: str, **tensor: Tensor) -> tuple[int, int]:
+    """Return (H, W) of the one tensor given; refuse what has no such two axes."""
+    check_tensors(operator, **tensor)
+    ((name, x),) = tensor.items()
+    if x.ndim < 2 or 0 in x.shape[-3:]:  # only a batch may be empty
+        raise ValueError(
+            f"{name} has shape {x.shape}; {operator} needs two axes or more, the last "
+            "three of size 1 or more"
+        )
+    H, W = x.shape[-2:]
+    return H, W
 
 
-def bilinear_kernel(kernel_size: Any, dtype: Any = np.float64) -> np.ndarray:
-    """Return the weights of bilinear interpolation, (KH, KW).
+# ------------------------------------------------------- interleave and deinterleave
 
-    Along one axis, with factor f = ⌊(k + 1) / 2⌋ and centre m = f − 1 for odd k,
-    f − ½ for even k:
 
-        w[i] = 1 − |i − m| / f
+def interleave_definition(x: Array, factor: Any) -> Array:
+    """Say interleave by its definition, one number at a time (see `interleave`)."""
+    (N, CAB, H, W), (FH, FW) = x.shape, pair(factor, "factor", 1)
+    C = CAB // (FH * FW)
+    y = np.empty((N, C, H * FH, W * FW), x.dtype)
+    for n, c, a, b, r, q in np.ndindex(N, C, FH, FW, H, W):
+        y[n, c, r * FH + a, q * FW + b] = x[n, (c * FH + a) * FW + b, r, q]
+    return y
 
-    and the kernel is their outer product. A transposed convolution of stride f by it
-    enlarges f times; k = 4: [¼, ¾, ¾, ¼]. Source: Long et al. 2015, section 3.3.
+
+def deinterleave_definition(x: Array, factor: Any) -> Array:
+    """Say deinterleave by its definition, one number at a time (see `deinterleave`)."""
+    (N, C, H, W), (FH, FW) = x.shape, pair(factor, "factor", 1)
+    h, w = H // FH, W // FW
+    y = np.empty((N, C * FH * FW, h, w), x.dtype)
+    for n, c, a, b, r, q in np.ndindex(N, C, FH, FW, h, w):
+        y[n, (c * FH + a) * FW + b, r, q] = x[n, c, r * FH + a, q * FW + b]
+    return y
+
+
+class Interleave(Function):
+    """Shifted maps become one; the gradient is taken apart again."""
+
+    output_is_shared = True  # with a factor of 1 it is x itself
+
+    def __init__(self, factor: tuple[int, int]):
+        self.factor = factor
+
+    def forward(self, x: Array) -> Array:
+        (FH, FW), (H, W) = self.factor, x.shape[2:]
+        # All phases are there, so every pixel of the result is written.
+        size = H * FH, W * FW
+        return interleave_array(x, (0, 0), self.factor, self.factor, size)
+
+    def backward(self, gy: Array) -> Array:
+        return Deinterleave(self.factor).forward(gy)
+
+
+class Deinterleave(Function):
+    """One map becomes shifted ones; the gradient is stitched together again."""
+
+    output_is_shared = True
+
+    def __init__(self, factor: tuple[int, int]):
+        self.factor = factor
+
+    def forward(self, x: Array) -> Array:
+        (FH, FW), (H, W) = self.factor, x.shape[2:]
+        size = H // FH, W // FW
+        return deinterleave_array(x, (0, 0), self.factor, self.factor, size)
+
+    def backward(self, gy: Array) -> Array:
+        return Interleave(self.factor).forward(gy)
+
+
+def interleave(x: Tensor, factor: Any) -> Tensor:
+    """Stitch FH × FW maps, each a shift of the others, into one dense map.
+
+        y[n, c, r·FH + a, q·FW + b] = x[n, (c·FH + a)·FW + b, r, q]
+
+    for a < FH, b < FW: the second half of shift-and-stitch. As
+    `torch.nn.functional.pixel_shuffle`. Source: Long et al. 2015, section 3.2; Shi et
+    al. 2016, "sub-pixel convolution".
+
+    Args:
+        x: (N, C·FH·FW, H, W).
+        factor: int or (FH, FW).
+
+    Returns:
+        (N, C, H·FH, W·FW).
+
+    Raises:
+        ValueError: the channels are no multiple of FH·FW.
+        TypeError: x is no Tensor of float32 or float64; factor is no whole number.
     """
-    rows, cols = (_triangle(k) for k in pair(kernel_size, "kernel_size", 1))
-    return np.outer(rows, cols).astype(dtype)  # (KH, KW)
+    check_image("interleave", x)
+    FH, FW = pair(factor, "factor", 1)
+    if x.shape[1] % (FH * FW):
+        raise ValueError(
+            f"x has {x.shape[1]} channels; interleave by factor ({FH}, {FW}) needs a "
+            f"multiple of {FH * FW} (x has shape {x.shape})"
+        )
+    return Interleave((FH, FW))(x)
 
 
-def _triangle(k: int) -> np.ndarray:
-    factor = (k + 1) // 2
-    centre = factor - 1 if k % 2 else factor - 0.5  # between two taps for even k
-    return 1 - abs(np.arange(k) - centre) / factor  # (k,)
+def deinterleave(x: Tensor, factor: Any) -> Tensor:
+    """Sort pixels by phase, each phase a map of its own: undo `interleave`.
+
+        y[n, (c·FH + a)·FW + b, r, q] = x[n, c, r·FH + a, q·FW + b]
+
+    Both only move numbers, so it is the inverse of interleave and its adjoint in one.
+    As `torch.nn.functional.pixel_unshuffle`. Source: as `interleave`.
+
+    Args:
+        x: (N, C, H, W).
+        factor: int or (FH, FW); they divide H and W.
+
+    Returns:
+        (N, C·FH·FW, H / FH, W / FW).
+
+    Raises:
+        ValueError: H is no multiple of FH, or W of FW.
+        TypeError: x is no Tensor of float32 or float64; factor is no whole number.
+    """
+    check_image("deinterleave", x)
+    (FH, FW), (H, W) = pair(factor, "factor", 1), x.shape[2:]
+    if H % FH or W % FW:
+        raise ValueError(
+            f"x has {H}×{W} pixels; deinterleave by factor ({FH}, {FW}) needs "
+            f"multiples of {FH} and {FW} (x has shape {x.shape})"
+        )
+    return Deinterleave((FH, FW))(x)
 
 
 def deinterleave_array(
@@ -128,3 +273,55 @@ def interleave_array(
     # (N, C, h, A, w, B); the phases that nothing reads stay zero.
     grid[:, :, :, :A, :, :B] = x.reshape(N, C, A, B, h, w).transpose(0, 1, 4, 2, 5, 3)
     return cut(grid.reshape(N, C, h * SH, w * SW), back, size)  # (N, C, *size)
+
+
+# ----------------------------------------------------------------------------- rarefy
+
+
+def rarefy_definition(weight: Array, factor: Any) -> Array:
+    """Say rarefy by its definition, one tap at a time (see `rarefy`)."""
+    (KH, KW), (FH, FW) = weight.shape[-2:], pair(factor, "factor", 1)
+    y = np.zeros((*weight.shape[:-2], span(KH, FH), span(KW, FW)), weight.dtype)
+    for i, j in np.ndindex(*y.shape[-2:]):
+        if i % FH == 0 and j % FW == 0:
+            y[..., i, j] = weight[..., i // FH, j // FW]
+    return y
+
+
+class Rarefy(Function):
+    """Zeros between the taps; the gradient is picked at the taps."""
+
+    def __init__(self, factor: tuple[int, int]):
+        self.FH, self.FW = factor
+
+    def forward(self, w: Array) -> Array:
+        size = span(w.shape[-2], self.FH), span(w.shape[-1], self.FW)
+        y = array_module(w).zeros((*w.shape[:-2], *size), w.dtype)
+        y[..., :: self.FH, :: self.FW] = w
+        return y
+
+    def backward(self, gy: Array) -> Array:
+        return gy[..., :: self.FH, :: self.FW]
+
+
+def rarefy(weight: Tensor, factor: Any) -> Tensor:
+    """Put FH − 1 rows and FW − 1 columns of zeros between the taps of a kernel.
+
+        y[i, j] = weight[i / FH, j / FW] where FH divides i and FW divides j, else 0
+
+    A convolution by it is one by weight with dilation (FH, FW): the à trous trick,
+    "with holes". Source: Long et al. 2015, section 3.2 (f′).
+
+    Args:
+        weight: (…, KH, KW).
+        factor: int or (FH, FW).
+
+    Returns:
+        (…, (KH − 1)·FH + 1, (KW − 1)·FW + 1).
+
+    Raises:
+        ValueError: weight has no taps.
+        TypeError: weight is no Tensor of float32 or float64; factor no whole number.
+    """
+    _sides("rarefy", weight=weight)
+    return Rarefy(pair(factor, "factor", 1))(weight)

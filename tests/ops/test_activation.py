@@ -7,6 +7,7 @@ import pytest
 
 from minifcn import Tensor, arrays, nn, no_grad, ops
 from minifcn.laws import GradientError, check_gradients
+from minifcn.ops.activation import relu_definition
 from tests.ops import cases
 
 
@@ -28,6 +29,26 @@ def test_relu_and_its_gradient(rng, dtype, layout):
     gy = cases.upstream(x).astype(dtype)
     y.backward(layout(gy))
     np.testing.assert_array_equal(leaf.grad, np.where(x > 0, gy, 0))
+
+
+def test_relu_by_hand_and_by_its_definition(rng):
+    x = np.array([[-2.0, -0.5, 0.0], [0.5, 3.0, -np.inf]])
+    expected = [[0, 0, 0], [0.5, 3, 0]]
+    np.testing.assert_array_equal(ops.relu(Tensor(x)).data, expected)
+    np.testing.assert_array_equal(relu_definition(x), expected)
+    x = rng.normal(size=(2, 3, 5, 4))
+    np.testing.assert_array_equal(ops.relu(Tensor(x)).data, relu_definition(x))
+    np.testing.assert_array_equal(relu_definition(x, inplace=True), x)
+    assert x.min() == 0
+
+
+@pytest.mark.parametrize("x", [np.ones((2, 3)), [1.0], Tensor(np.ones((2, 3), int))])
+@pytest.mark.parametrize("operator", [ops.relu, ops.dropout])
+def test_what_is_no_tensor_of_floats_is_refused(operator, x):
+    with pytest.raises(
+        TypeError, match=f"{operator.__name__} takes|x must be a Tensor"
+    ):
+        operator(x)
 
 
 def test_relu_gradient_by_central_differences(rng):
@@ -229,4 +250,10 @@ def test_no_dropout_outside_of_training():
 @pytest.mark.parametrize("p", [-0.1, 1, 1.5, float("nan")])
 def test_impossible_probability_is_refused(p):
     with pytest.raises(ValueError, match=r"dropout must lie in \[0, 1\)"):
+        ops.dropout(Tensor(np.ones(3)), p)
+
+
+@pytest.mark.parametrize("p", ["0.5", None, True, np.ones(2)])
+def test_probability_that_is_no_number_is_refused(p):
+    with pytest.raises(TypeError, match=r"p is .* must be a number"):
         ops.dropout(Tensor(np.ones(3)), p)

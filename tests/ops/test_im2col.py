@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from minifcn import Function, Tensor, ops
 from minifcn.laws import GradientError, check_gradients
-from minifcn.ops.im2col import im2col_definition, overlap, read_grid
+from minifcn.ops.im2col import (
+    col2im_definition,
+    im2col_definition,
+    overlap,
+    read_grid,
+)
 from tests.ops import cases
 
 
@@ -31,6 +36,7 @@ def test_col2im_by_hand_adds_overlaps():
     cols = Tensor(np.array([[[1.0, 10], [2, 20]]]))  # two windows of 1 × 2
     x = ops.col2im(cols, (1, 3), (1, 2))
     np.testing.assert_array_equal(x.data, [[[[1, 2 + 10, 20]]]])
+    np.testing.assert_array_equal(col2im_definition(cols.data, (1, 3), (1, 2)), x.data)
 
 
 @cases.FEW
@@ -40,6 +46,23 @@ def test_im2col_equals_its_definition(case, dtype, layout):
     (leaf,) = cases.tensors([x], dtype, layout)
     cols = ops.im2col(leaf, **case.arguments)
     cases.close(cols.data, im2col_definition(x, **case.arguments), dtype)
+
+
+@cases.FEW
+@given(unfoldings(), cases.dtypes, cases.layouts)
+def test_col2im_equals_its_definition(case, dtype, layout):
+    (x,) = case.inputs
+    cols = cases.upstream(im2col_definition(x, **case.arguments))
+    (leaf,) = cases.tensors([cols], dtype, layout)
+    expected = col2im_definition(cols, x.shape[2:], **case.arguments)
+    folded = ops.col2im(leaf, x.shape[2:], **case.arguments)
+    cases.close(folded.data, expected, dtype)
+
+
+def test_an_empty_batch():
+    x = ops.im2col(Tensor(np.ones((0, 3, 5, 4))), (2, 3))
+    assert x.shape == (0, 18, 8)
+    assert ops.col2im(x, (5, 4), (2, 3)).shape == (0, 3, 5, 4)
 
 
 @cases.FEW
@@ -158,17 +181,34 @@ def test_read_grid_reads_point_by_point(size, out_size, start, step):
             "larger than the padded",
             lambda: ops.im2col(Tensor(np.ones((1, 1, 4, 5))), 5),
         ),
-        ("col2im needs", lambda: ops.col2im(Tensor(np.ones((4, 5))), 4, 2)),
+        (
+            r"cols has shape \(4, 5\); col2im with output_size",
+            lambda: ops.col2im(Tensor(np.ones((4, 5))), 4, 2),
+        ),
         (
             r"cols has shape \(1, 5, 6\).* \(N, a multiple of 4, 6\)",
             lambda: ops.col2im(Tensor(np.ones((1, 5, 6))), (3, 4), 2),
         ),
         (
-            "cols has shape",
+            r"\(1, 4, 7\); .*output_size \(3, 4\), kernel_size \(2, 2\), stride",
             lambda: ops.col2im(Tensor(np.ones((1, 4, 7))), (3, 4), 2),
         ),
+        ("a multiple of 4", lambda: ops.col2im(Tensor(np.ones((1, 0, 6))), (3, 4), 2)),
+        ("C, H and W of 1", lambda: ops.im2col(Tensor(np.ones((1, 0, 4, 5))), 2)),
+        ("kernel_size must", lambda: ops.im2col(Tensor(np.ones((1, 1, 4, 5))), 0)),
     ],
 )
 def test_bad_input_is_refused(words, call):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    "x", [np.ones((1, 4, 3, 4)), Tensor(np.ones((1, 4, 3, 4), int))]
+)
+def test_what_is_no_tensor_of_floats_is_refused(x):
+    with pytest.raises(TypeError, match=r"im2col takes Tensors|x must be a Tensor of"):
+        ops.im2col(x, 2)
+    cols = x.reshape(1, 4, 12)
+    with pytest.raises(TypeError, match=r"col2im takes Tensors|cols must be a Tensor"):
+        ops.col2im(cols, (4, 5), 2)
