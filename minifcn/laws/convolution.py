@@ -239,7 +239,7 @@ def two_layers_compose_into_one(ops: Implementation, case: Case) -> None:
     units = np.eye(H * W).reshape(H * W, 1, H, W)
     y = ops.conv2d(units, np.ones((1, 1, *below)), stride=inner_stride)
     y = ops.conv2d(y, np.ones((1, 1, *above)), stride=outer_stride)
-    seen: np.ndarray = y.reshape(H, W, *y.shape[2:]) > 0  # pixel, output
+    seen = np.asarray(y.reshape(H, W, *y.shape[2:]) > 0)  # which output, which pixel
     expected = np.zeros((H, W, 2, 3), bool)
     for r, q in np.ndindex(2, 3):
         top, left = r * strides[0], q * strides[1]
@@ -252,9 +252,11 @@ def two_layers_compose_into_one(ops: Implementation, case: Case) -> None:
 
 def _borders(seen: np.ndarray) -> np.ndarray:
     """Return first and last row and column that each output sees, (4, OH, OW)."""
-    rows, cols = seen.any(axis=1), seen.any(axis=0)  # (H, OH, OW), (W, OH, OW)
-    ends = [(a.argmax(axis=0), a[::-1].argmax(axis=0)) for a in (rows, cols)]
-    return np.array([*ends[0], *ends[1]])
+    # (H, OH, OW), (W, OH, OW): the rows and the columns of which something is seen.
+    by_axis = [np.logical_or.reduce(seen, axis=axis) for axis in (1, 0)]
+    firsts = [axis.argmax(axis=0) for axis in by_axis]
+    lasts = [axis[::-1].argmax(axis=0) for axis in by_axis]
+    return np.array([*firsts, *lasts])
 
 
 # ---- transposed convolution
