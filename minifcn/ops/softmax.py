@@ -1,77 +1,420 @@
-"""Softmax cross-entropy over the classes of each pixel."""
+"""Softmax and its logarithm, and the losses of classification made of them."""
 
 from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, array_module, check_float, parallel, to_numpy
+from ..arrays import (
+    PIECE,
+    Array,
+    array_module,
+    blocks,
+    device_of,
+    parallel,
+    to_device,
+    to_numpy,
+)
 from ..autograd import Function, Tensor
+from ..geometry import whole
+from .inputs import check_tensors
 
 REDUCTIONS = ("mean", "sum", "none", "batch")
+LEAST = -(1 << 63)  # whole numbers may be negative here
 
 
-def cross_entropy_definition(
-    x: Array, target: Array, weight: Array | None, ignore_index: int
-) -> Array:
-    """Say each pixel's loss by its definition: −weight · log(exp x_t / Σ exp x_c)."""
-    N, C, H, W = x.shape
-    loss = np.zeros((N, H, W), x.dtype)
-    for n, h, w in np.ndindex(N, H, W):
-        t = target[n, h, w]
-        if t != ignore_index:
-            p = np.exp(x[n, t, h, w]) / sum(np.exp(x[n, c, h, w]) for c in range(C))
-            loss[n, h, w] = -np.log(p) * (1 if weight is None else weight[t])
-    return loss
+# ---- softmax
 
 
-class CrossEntropy(Function):
-    """Pixelwise −w_t log softmax(x)_t; its gradient is w_t (softmax(x) − onehot(t))."""
+def softmax_definition(x: Array, dim: int = 1) -> Array:
+    """Say softmax by its definition: exp x_c / Σ over k of exp x_k.
 
-    def __init__(self, target: Array, weight: Array, ignore_index: int, reduction: str):
-        self.target, self.weight = target, weight
-        self.ignore_index, self.reduction = ignore_index, reduction
+    The largest score of a row is taken from all of them, which changes nothing: both
+    exp x_c and the sum are divided by the same number, and exp does not overflow.
+    """
+    y = np.empty_like(x)
+    rows, results = np.moveaxis(x, dim, -1), np.moveaxis(y, dim, -1)  # views
+    for place in np.ndindex(*rows.shape[:-1]):
+        e = [np.exp(score - max(rows[place])) for score in rows[place]]
+        results[place] = [e_c / sum(e) for e_c in e]
+    return y
+
+
+class Softmax(Function):
+    """y_c = exp x_c / Σ exp x_k; its gradient is y_c · (gy_c − Σ over k of gy_k y_k).
+
+    As ∂y_k / ∂x_c = y_k · ((k = c) − y_c): a score lifts its own probability and
+    lowers all of them.
+    """
+
+    output_is_shared = True  # backward reads y
+
+    def __init__(self, dim: int):
+        self.dim = dim
 
     def forward(self, x: Array) -> Array:
         xp = array_module(x)
-        valid = self.target != self.ignore_index  # (N, H, W)
-        # (N, 1, H, W); ignored pixels look up class 0, and w = 0 undoes it.
-        self.t = xp.where(valid, self.target, 0)[:, None].astype(xp.intp)
-        self.w = self.weight[self.t[:, 0]] * valid  # (N, H, W), 0 where ignored
-        self.p = xp.empty_like(x)  # softmax(x), (N, C, H, W)
-        loss = xp.empty(self.target.shape, x.dtype)  # (N, H, W)
-        parallel(lambda n: self._image(x[n], n, loss), range(len(x)))
-        self.divisor = self._divisor(len(x))
+        y = x - x.max(axis=self.dim, keepdims=True)  # ≤ 0: exp never overflows
+        xp.exp(y, out=y)
+        y /= y.sum(axis=self.dim, keepdims=True)
+        self.y = y
+        return y
+
+    def backward(self, gy: Array) -> Array:
+        gx = gy * self.y
+        total = gx.sum(axis=self.dim, keepdims=True)  # Σ gy_k y_k
+        array_module(gy).subtract(gy, total, out=gx)
+        gx *= self.y
+        return gx
+
+
+def softmax(x: Tensor, dim: int = 1) -> Tensor:
+    """Return probabilities: positive, with sum 1 along `dim`.
+
+        y_c = exp x_c / Σ over k of exp x_k
+
+    computed as exp(x_c − max x) / Σ exp(x_k − max x), the same without overflow. A
+    score of −∞ gives the probability 0 (a row of nothing else gives nan). As
+    `torch.nn.functional.softmax`. Source: Bridle 1990, "Probabilistic interpretation
+    of feedforward classification network outputs".
+
+    Args:
+        x: scores, any shape but a single number.
+        dim: the axis of the classes; negative ones count from the end.
+
+    Returns:
+        The shape of x.
+
+    Raises:
+        TypeError: x is no Tensor of float32 or float64; dim is no whole number.
+        ValueError: x has no such axis, or nothing along it.
+    """
+    return Softmax(_checked_dim("softmax", x, dim))(x)
+
+
+def _checked_dim(operator: str, x: Tensor, dim: Any) -> int:
+    check_tensors(operator, x=x)
+    if x.ndim == 0:
+        raise ValueError(f"x has shape (); {operator} needs one axis or more")
+    if not -x.ndim <= whole(dim, "dim", LEAST) < x.ndim:
+        raise ValueError(
+            f"dim is {dim}; x of shape {x.shape} has the axes {-x.ndim} … {x.ndim - 1}"
+        )
+    if x.shape[dim] == 0:
+        raise ValueError(
+            f"x of shape {x.shape} has size 0 along dim = {dim}; {operator} needs 1 or "
+            "more"
+        )
+    return dim
+
+
+# ---- log_softmax
+
+
+def log_softmax_definition(x: Array, dim: int = 1) -> Array:
+    """Say it by its definition: log(exp x_c / Σ exp x_k) = x_c − log Σ over k exp x_k.
+
+    np.logaddexp(a, b) is log(exp a + exp b), without overflow.
+    """
+    y = np.empty_like(x)
+    rows, results = np.moveaxis(x, dim, -1), np.moveaxis(y, dim, -1)  # views
+    for place in np.ndindex(*rows.shape[:-1]):
+        log_sum = rows[place][0]
+        for score in rows[place][1:]:
+            log_sum = np.logaddexp(log_sum, score)
+        results[place] = [score - log_sum for score in rows[place]]
+    return y
+
+
+class LogSoftmax(Function):
+    """y_c = x_c − log Σ exp x_k; its gradient is gy_c − exp y_c · Σ over k of gy_k."""
+
+    output_is_shared = True  # backward reads y
+
+    def __init__(self, dim: int):
+        self.dim = dim
+
+    def forward(self, x: Array) -> Array:
+        xp = array_module(x)
+        y = x - x.max(axis=self.dim, keepdims=True)  # ≤ 0: exp never overflows
+        # The largest is now 0, so the sum is 1 or more, and its log exact.
+        y -= xp.log(xp.exp(y).sum(axis=self.dim, keepdims=True))
+        self.y = y
+        return y
+
+    def backward(self, gy: Array) -> Array:
+        xp = array_module(gy)
+        gx = xp.exp(self.y)  # the probabilities
+        gx *= gy.sum(axis=self.dim, keepdims=True)
+        return xp.subtract(gy, gx, out=gx)
+
+
+def log_softmax(x: Tensor, dim: int = 1) -> Tensor:
+    """Return the logarithms of the probabilities of `softmax`.
+
+        y_c = log(exp x_c / Σ over k of exp x_k) = x_c − log Σ over k of exp x_k
+
+    exact where log(softmax(x)) would be log 0: scores (0, 1e4) give (−1e4, 0). A score
+    of −∞ stays −∞. As `torch.nn.functional.log_softmax`.
+
+    Args:
+        x: scores, any shape but a single number.
+        dim: the axis of the classes; negative ones count from the end.
+
+    Returns:
+        The shape of x.
+
+    Raises:
+        TypeError, ValueError: as `softmax`.
+    """
+    return LogSoftmax(_checked_dim("log_softmax", x, dim))(x)
+
+
+# ---- what the losses share: labels, their weights, the reduction
+
+
+class Labels:
+    """Each pixel's class and weight, and what the sum of the losses is divided by.
+
+    Attributes:
+        valid: (N, …), whether the pixel counts.
+        classes: (N, 1, …), as `take_along_axis` wants them; 0 where ignored.
+        w: (N, …), the weight of the pixel's class; 0 where ignored.
+        divisor: a number, not 0 even where no pixel counts.
+    """
+
+    def __init__(
+        self, target: Array, weight: Array, ignore_index: int, reduction: str
+    ) -> None:
+        xp = array_module(target)
+        self.reduction = reduction
+        self.valid = target != ignore_index
+        self.classes = xp.where(self.valid, target, 0)[:, None].astype(xp.intp)
+        self.w = weight[self.classes[:, 0]] * self.valid
+        self.divisor = self._divisor()
+
+    def _divisor(self) -> Any:
+        dtype = self.w.dtype.type
+        if self.reduction == "mean":
+            total = self.w.sum(dtype=np.float64).astype(dtype)
+            return total if total > 0 else dtype(1)
+        return dtype(max(1, len(self.w)) if self.reduction == "batch" else 1)
+
+    def weigh(self, loss: Array, images: slice = slice(None)) -> Array:
+        """Multiply the losses (n, …) of these images by their weights, in place."""
+        loss[~self.valid[images]] = 0  # may be ∞, and w · ∞ = 0 · ∞ would be nan
+        loss *= self.w[images]
+        return loss
+
+    def reduce(self, loss: Array) -> Array:
+        """Add up the weighed losses (N, …) as asked."""
         if self.reduction == "none":
             return loss
         # Very many numbers: summed in float64.
-        return loss.sum(dtype=np.float64).astype(x.dtype) / self.divisor
+        return loss.sum(dtype=np.float64).astype(loss.dtype) / self.divisor
 
-    def _image(self, x: Array, n: int, loss: Array) -> None:
-        """Fill the probabilities and the losses of one image, x (C, H, W)."""
-        xp, p = array_module(x), self.p[n]
-        xp.subtract(x, x.max(axis=0), out=p)  # exp never overflows
-        chosen = xp.take_along_axis(p, self.t[n], axis=0)[0]  # x_t − max, (H, W)
-        xp.exp(p, out=p)
-        total = p.sum(axis=0)  # (H, W)
-        p /= total
-        # −log softmax_t = log Σ exp(x_c − max) − (x_t − max): no log of a tiny p.
-        loss[n] = (xp.log(total) - chosen) * self.w[n]
+    def shares(self, gy: Array) -> Array:
+        """Return each pixel's part (N, …) in the gradient: w · gy / divisor.
 
-    def _divisor(self, images: int) -> Any:
-        """What the sum is divided by; not 0 even where no pixel is valid."""
-        if self.reduction == "mean":
-            total = self.w.sum(dtype=np.float64).astype(self.w.dtype)
-            return total if total > 0 else self.w.dtype.type(1)
-        return self.w.dtype.type(images if self.reduction == "batch" else 1)
+        gy is a number, or (N, …) for reduction "none".
+        """
+        return (gy / self.divisor) * self.w
+
+
+def _labels(
+    operator: str, x: Tensor, target: Any, weight: Any, ignore: Any, reduction: str
+) -> Labels:
+    """Check all that a loss is given."""
+    check_tensors(operator, x=x)
+    target = _plain(target, x)
+    weight = _plain(np.ones(x.shape[1:2]) if weight is None else weight, x)
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction is {reduction!r}; it must be one of {REDUCTIONS}")
+    _check_target(operator, x, target, whole(ignore, "ignore_index", LEAST))
+    _check_weight(x, weight)
+    return Labels(target, weight.astype(x.dtype), ignore, reduction)
+
+
+def _plain(array: Any, x: Tensor) -> Array:
+    """Return an array, a list or a Tensor as a plain array where x is."""
+    array = array.data if isinstance(array, Tensor) else array
+    return to_device(array, device_of(x.data))
+
+
+def _check_target(operator: str, x: Tensor, target: Array, ignore_index: int) -> None:
+    fits = x.ndim >= 2 and target.shape == (x.shape[0], *x.shape[2:])
+    if not fits or 0 in x.shape[1:]:
+        raise ValueError(
+            f"{operator} needs x (N, C, H, W) and target (N, H, W), or other axes in "
+            "place of H and W, all but N 1 or more; their shapes are "
+            f"{x.shape} and {target.shape}"
+        )
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"target must hold whole numbers; its type is {target.dtype}")
+    wrong = ((target < 0) | (target >= x.shape[1])) & (target != ignore_index)
+    if wrong.any():
+        values = np.unique(to_numpy(target[wrong]))
+        raise ValueError(
+            f"target holds {', '.join(map(str, values[:5]))}; it must be a class "
+            f"0 … {x.shape[1] - 1} or ignore_index = {ignore_index} (x has shape "
+            f"{x.shape}, target {target.shape})"
+        )
+
+
+def _check_weight(x: Tensor, weight: Array) -> None:
+    C = x.shape[1]
+    if weight.dtype.kind not in "fiu":
+        raise TypeError(f"weight must hold real numbers; its type is {weight.dtype}")
+    if weight.shape != (C,):
+        raise ValueError(
+            f"weight has shape {weight.shape}; {C} classes need ({C},) (x has shape "
+            f"{x.shape})"
+        )
+    wrong = ~((weight >= 0) & (weight < np.inf))  # nan too
+    if wrong.any():
+        raise ValueError(
+            f"weight holds {to_numpy(weight[wrong])[0]}; each of the {C} must be a "
+            "finite number, 0 or more"
+        )
+
+
+# ---- nll_loss
+
+
+def nll_loss_definition(
+    x: Array,
+    target: Array,
+    weight: Array | None = None,
+    ignore_index: int = 255,
+    reduction: str = "mean",
+) -> Array:
+    """Say it by its definition: −weight[t] · x[n, t, …], pixel by pixel, then reduced.
+
+    The sum is divided by the weights of the pixels that count ("mean"), by their images
+    ("batch") or not at all ("sum").
+    """
+    loss, weights = np.zeros(target.shape, x.dtype), 0.0
+    for place in np.ndindex(*target.shape):
+        (n, *pixel), t = place, target[place]
+        if t != ignore_index:
+            w = 1 if weight is None else weight[t]
+            loss[place] = -w * x[n, t, *pixel]
+            weights += w
+    if reduction == "none":
+        return loss
+    # 0 pixels: the loss is 0, and not 0 / 0.
+    divisor = {"mean": weights or 1, "sum": 1, "batch": len(x) or 1}[reduction]
+    return np.asarray(loss.sum() / divisor, x.dtype)
+
+
+class NLLLoss(Function):
+    """−w_t x_t of each pixel, reduced; its gradient is −w_t at class t, else 0."""
+
+    def __init__(self, labels: Labels):
+        self.labels = labels
+
+    def forward(self, x: Array) -> Array:
+        self.shape = x.shape
+        chosen = array_module(x).take_along_axis(x, self.labels.classes, axis=1)
+        return self.labels.reduce(self.labels.weigh(-chosen[:, 0]))
 
     def backward(self, gy: Array) -> Array:
-        # gy is a number, or (N, H, W) for reduction "none".
-        xp = array_module(gy)
-        share = (gy / self.divisor) * self.w  # (N, H, W)
+        xp, shares = array_module(gy), self.labels.shares(gy)
+        gx = xp.zeros(self.shape, gy.dtype)
+        xp.put_along_axis(gx, self.labels.classes, -shares[:, None], axis=1)
+        return gx
+
+
+def nll_loss(
+    x: Tensor,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = 255,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return the negative log-likelihood of the target classes.
+
+        loss[n, h, w] = −weight[t] · x[n, t, h, w],   t = target[n, h, w]
+
+    As `torch.nn.functional.nll_loss`, whose ignore_index is −100 where none is given.
+    `cross_entropy(x, …)` is `nll_loss(log_softmax(x), …)`, in one go.
+
+    Args:
+        x: log-probabilities (N, C, H, W), as from `log_softmax`; also (N, C), or other
+            axes in place of H and W.
+        target: whole numbers (N, H, W), 0 ≤ target < C or ignore_index: an array or a
+            Tensor; its gradient is not computed, nor weight's.
+        weight: (C,), one for each class, finite and 0 or more, turned into x's type;
+            all 1 where left out.
+        ignore_index: the label of pixels that do not count: no loss, no gradient.
+        reduction: "mean" divides the sum by the weights of the valid pixels (their
+            number, where there are no weights; Caffe's `normalize: true`), "sum" does
+            not divide, "batch" divides by N (Caffe's `normalize: false`), "none"
+            returns (N, H, W). Without a valid pixel the loss is 0.
+
+    Returns:
+        A single number, or (N, H, W) for reduction "none".
+
+    Raises:
+        ValueError: shapes that do not fit; a target that is no class; a weight that is
+            negative or not finite; a reduction that is none of these.
+        TypeError: x is no Tensor of float32 or float64; a target that is not of whole
+            numbers, a weight not of real ones.
+    """
+    labels = _labels("nll_loss", x, target, weight, ignore_index, reduction)
+    return NLLLoss(labels)(x)
+
+
+# ---- cross_entropy
+
+
+def cross_entropy_definition(
+    x: Array,
+    target: Array,
+    weight: Array | None = None,
+    ignore_index: int = 255,
+    reduction: str = "mean",
+) -> Array:
+    """Say it by its definition: −weight[t] · log(exp x_t / Σ over c of exp x_c)."""
+    log_p = log_softmax_definition(x, dim=1)
+    return nll_loss_definition(log_p, target, weight, ignore_index, reduction)
+
+
+class CrossEntropy(Function):
+    """Pixelwise −w_t log softmax(x)_t; its gradient is w_t (softmax(x) − onehot(t)).
+
+    Softmax, logarithm and choice in one go, with one array of x's size.
+    """
+
+    def __init__(self, labels: Labels):
+        self.labels = labels
+
+    def forward(self, x: Array) -> Array:
+        xp = array_module(x)
+        self.p = xp.empty_like(x)  # softmax(x), (N, C, …)
+        loss = xp.empty(self.labels.w.shape, x.dtype)  # (N, …)
+        # Several images to a task where they are small; one at least.
+        images = blocks(len(x), PIECE // x[:1].size if len(x) else 1)
+        parallel(lambda part: self._fill(x[part], part, loss), images)
+        return self.labels.reduce(loss)
+
+    def _fill(self, x: Array, images: slice, loss: Array) -> None:
+        """Fill the probabilities and weighed losses of some images, x (n, C, …)."""
+        xp, p = array_module(x), self.p[images]
+        xp.subtract(x, x.max(axis=1, keepdims=True), out=p)  # exp never overflows
+        # x_t − max, (n, 1, …)
+        chosen = xp.take_along_axis(p, self.labels.classes[images], axis=1)
+        xp.exp(p, out=p)
+        total = p.sum(axis=1, keepdims=True)  # (n, 1, …)
+        p /= total
+        # −log softmax_t = log Σ exp(x_c − max) − (x_t − max): no log of a tiny p.
+        loss[images] = self.labels.weigh((xp.log(total) - chosen)[:, 0], images)
+
+    def backward(self, gy: Array) -> Array:
+        xp, classes = array_module(gy), self.labels.classes
         gx = self.p  # written over: backward runs once
-        chosen = xp.take_along_axis(gx, self.t, axis=1) - 1  # p_t − 1, (N, 1, H, W)
-        xp.put_along_axis(gx, self.t, chosen, axis=1)
-        gx *= share[:, None]  # one share for all C
+        chosen = xp.take_along_axis(gx, classes, axis=1) - 1  # p_t − 1, (N, 1, …)
+        xp.put_along_axis(gx, classes, chosen, axis=1)
+        gx *= self.labels.shares(gy)[:, None]  # one share for all C
         return gx
 
 
@@ -92,47 +435,15 @@ def cross_entropy(
     divisor. As `torch.nn.functional.cross_entropy`, and Caffe's SoftmaxWithLoss.
 
     Args:
-        x: scores (N, C, H, W), any real numbers.
-        target: whole numbers (N, H, W), 0 ≤ target < C or ignore_index.
-        weight: (C,), one for each class; all 1 where left out.
-        ignore_index: the label of pixels that do not count.
-        reduction: "mean" divides the sum by the weights of the valid pixels (their
-            number, where there are no weights; Caffe's `normalize: true`), "sum" does
-            not divide, "batch" divides by N (Caffe's `normalize: false`), "none"
-            returns (N, H, W). Without a valid pixel the loss is 0.
+        x: scores (N, C, H, W), any real numbers; also (N, C), or other axes in place
+            of H and W.
+        target, weight, ignore_index, reduction: as `nll_loss`.
+
+    Returns:
+        A single number, or (N, H, W) for reduction "none".
 
     Raises:
-        ValueError: shapes that do not fit; a target that is no class; a reduction
-            that is none of these.
-        TypeError: a target that is not of whole numbers.
+        ValueError, TypeError: as `nll_loss`.
     """
-    check_float(x.data, "x")
-    target = target.data if isinstance(target, Tensor) else target
-    xp = array_module(x.data)
-    target = xp.asarray(target)
-    _check_target(x, target, ignore_index)
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction is {reduction!r}; it must be one of {REDUCTIONS}")
-    weight = weight.data if isinstance(weight, Tensor) else weight
-    C = x.shape[1]
-    weight = xp.ones(C, x.dtype) if weight is None else xp.asarray(weight, x.dtype)
-    if weight.shape != (C,):
-        raise ValueError(f"weight has shape {weight.shape}; {C} classes need ({C},)")
-    return CrossEntropy(target, weight, ignore_index, reduction)(x)
-
-
-def _check_target(x: Tensor, target: Array, ignore_index: int) -> None:
-    if x.ndim != 4 or target.shape != (x.shape[0], *x.shape[2:]):
-        raise ValueError(
-            f"cross_entropy needs x (N, C, H, W) and target (N, H, W); their shapes "
-            f"are {x.shape} and {target.shape}"
-        )
-    if target.dtype.kind not in "iu":
-        raise TypeError(f"target must hold whole numbers; its type is {target.dtype}")
-    wrong = ((target < 0) | (target >= x.shape[1])) & (target != ignore_index)
-    if wrong.any():
-        values = np.unique(to_numpy(target[wrong]))
-        raise ValueError(
-            f"target holds {', '.join(map(str, values[:5]))}; it must be a class "
-            f"0 … {x.shape[1] - 1} or ignore_index = {ignore_index}"
-        )
+    labels = _labels("cross_entropy", x, target, weight, ignore_index, reduction)
+    return CrossEntropy(labels)(x)

@@ -1,4 +1,4 @@
-"""Cross-entropy: definition, reductions, ignored pixels, gradients, planted faults."""
+"""Softmax, its logarithm and the losses: definitions, reductions, gradients, faults."""
 
 import math
 
@@ -9,8 +9,111 @@ from hypothesis import strategies as st
 
 from minifcn import Tensor, arrays, ops
 from minifcn.laws import GradientError, check_gradients
-from minifcn.ops.softmax import REDUCTIONS, cross_entropy_definition
+from minifcn.ops import definitions
+from minifcn.ops.softmax import REDUCTIONS
 from tests.ops import cases
+
+SOFTMAXES, LOSSES = ["softmax", "log_softmax"], ["nll_loss", "cross_entropy"]
+
+
+# ---- softmax and log_softmax
+
+
+@st.composite
+def scores(draw):
+    """Scores of one to five axes of any size, and an axis, from either end."""
+    shape = draw(st.lists(st.integers(1, 4), min_size=1, max_size=5))
+    dim = draw(st.integers(-len(shape), len(shape) - 1))
+    return 3 * draw(cases.generators()).standard_normal(shape), dim
+
+
+def test_softmax_by_hand():
+    """Odds of 1 : 2 : 5 are probabilities of 1/8, 1/4 and 5/8."""
+    p = np.array([[[1.0], [2], [5]]]) / 8
+    x = Tensor(np.log(8 * p), requires_grad=True)
+    y = ops.softmax(x)
+    np.testing.assert_allclose(y.data, p, rtol=1e-15)
+    np.testing.assert_allclose(ops.log_softmax(x).data, np.log(p), rtol=1e-15)
+    np.testing.assert_allclose(definitions.softmax(x.data), p, rtol=1e-15)
+    np.testing.assert_allclose(definitions.log_softmax(x.data), np.log(p), rtol=1e-15)
+    y.backward(np.array([[[8.0], [0], [0]]]))
+    # 8 · p_1 · ((c = 1) − p_c)
+    np.testing.assert_allclose(x.grad.ravel(), [7 / 8, -2 / 8, -5 / 8])
+
+
+@pytest.mark.parametrize("name", SOFTMAXES)
+@cases.FEW
+@given(scores(), cases.dtypes, cases.layouts)
+def test_softmax_equals_its_definition(name, drawn, dtype, layout):
+    x, dim = drawn
+    y = getattr(ops, name)(*cases.tensors([x], dtype, layout), dim)
+    cases.close(y.data, getattr(definitions, name)(x, dim), dtype)
+
+
+@pytest.mark.parametrize("name", SOFTMAXES)
+@cases.FEWEST
+@given(scores())
+def test_softmax_gradient(name, drawn):
+    x, dim = drawn
+    check_gradients(lambda x: getattr(ops, name)(x, dim), [x])
+
+
+@pytest.mark.parametrize("name", SOFTMAXES)
+@pytest.mark.parametrize("dtype", cases.TOLERANCE)
+@pytest.mark.parametrize("layout", [cases.contiguous, cases.strided])
+def test_softmax_gradient_in_any_layout(rng, name, dtype, layout):
+    x, gy = rng.normal(size=(2, 2, 3, 4, 5))
+    (plain,), (leaf,) = cases.tensors([x]), cases.tensors([x], dtype, layout)
+    getattr(ops, name)(plain, 1).backward(gy)
+    gradient = layout(gy.astype(dtype))
+    gradient.flags.writeable = False
+    getattr(ops, name)(leaf, 1).backward(gradient)
+    cases.close(leaf.grad, plain.grad, dtype)
+
+
+def test_softmax_goes_over_the_classes_unless_told_otherwise(rng):
+    x = Tensor(rng.normal(size=(2, 3, 4, 5)))
+    np.testing.assert_allclose(ops.softmax(x).data.sum(axis=1), 1)
+    np.testing.assert_allclose(np.exp(ops.log_softmax(x).data).sum(axis=1), 1)
+    np.testing.assert_allclose(ops.softmax(x, -1).data.sum(axis=3), 1)
+
+
+@pytest.mark.parametrize("dtype", cases.TOLERANCE)
+@pytest.mark.parametrize("where", [ops, definitions])
+def test_softmax_of_huge_scores_does_not_overflow(dtype, where):
+    x = np.array([[1e4, 0, -1e4]], dtype)
+    x = Tensor(x) if where is ops else x
+    p, log_p = (np.asarray(getattr(y, "data", y)) for y in both(where, x))
+    np.testing.assert_array_equal(p, [[1, 0, 0]])
+    np.testing.assert_array_equal(log_p, [[0, -1e4, -2e4]])
+
+
+def both(where, x):
+    return where.softmax(x), where.log_softmax(x)
+
+
+def test_score_of_minus_infinity_is_probability_0():
+    x = Tensor(np.array([[-np.inf, 0, 0]]), requires_grad=True)
+    p, log_p = both(ops, x)
+    np.testing.assert_array_equal(p.data, [[0, 0.5, 0.5]])
+    np.testing.assert_allclose(log_p.data, [[-np.inf, -math.log(2), -math.log(2)]])
+    p.backward(np.array([[1.0, 2, 4]]))
+    np.testing.assert_allclose(x.grad, [[0, -0.5, 0.5]])
+    x.grad = None
+    log_p.backward(np.array([[1.0, 2, 4]]))  # gy_c − p_c · 7
+    np.testing.assert_allclose(x.grad, [[1, -1.5, 0.5]])
+
+
+@pytest.mark.parametrize("name", SOFTMAXES)
+def test_no_rows_give_none(name):
+    x = Tensor(np.zeros((0, 3, 4), np.float32), requires_grad=True)
+    y = getattr(ops, name)(x)
+    y.backward(np.zeros((0, 3, 4)))
+    assert y.shape == x.grad.shape == (0, 3, 4)
+    assert y.dtype == np.float32
+
+
+# ---- the losses
 
 
 @st.composite
@@ -28,50 +131,118 @@ def classifications(draw):
     return x, target, weight, ignore
 
 
-def reduced(loss, target, weight, ignore, reduction):
-    """The four reductions of the losses of single pixels, spelled out."""
-    valid = target != ignore
-    ones = np.ones(256) if weight is None else weight
-    total = sum(ones[t] for t in target[valid])
-    return {
-        "none": loss,
-        "sum": np.array(loss.sum()),
-        "mean": np.array(loss.sum() / total),
-        "batch": np.array(loss.sum() / len(target)),
-    }[reduction]
-
-
+@pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @cases.FEW
 @given(classifications(), cases.dtypes, cases.layouts)
-def test_loss_equals_its_definition(reduction, drawn, dtype, layout):
+def test_loss_equals_its_definition(name, reduction, drawn, dtype, layout):
     x, target, weight, ignore = drawn
-    pixels = cross_entropy_definition(x, target, weight, ignore)
     (leaf,) = cases.tensors([x], dtype, layout)
     target = layout(target)
     target.flags.writeable = False
-    y = ops.cross_entropy(leaf, target, weight, ignore, reduction)
-    expected = reduced(pixels, target, weight, ignore, reduction)
+    y = getattr(ops, name)(leaf, target, weight, ignore, reduction)
+    expected = getattr(definitions, name)(x, target, weight, ignore, reduction)
     assert y.dtype == dtype
     assert y.shape == expected.shape
     np.testing.assert_allclose(
-        y.data, expected, rtol=100 * cases.TOLERANCE[dtype], atol=1e-6
+        y.data, expected, rtol=100 * cases.TOLERANCE[dtype], atol=1e-5
     )
     if dtype == "float64":
         np.testing.assert_allclose(y.data, expected, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @cases.FEWEST
 @given(classifications())
-def test_gradient(reduction, drawn):
+def test_gradient(name, reduction, drawn):
     x, target, weight, ignore = drawn
-    check_gradients(
-        lambda x: ops.cross_entropy(x, target, weight, ignore, reduction), [x]
-    )
+    loss = getattr(ops, name)
+    check_gradients(lambda x: loss(x, target, weight, ignore, reduction), [x])
 
 
-def test_by_hand():
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@cases.FEWEST
+@given(classifications())
+def test_cross_entropy_is_nll_loss_of_log_softmax(reduction, drawn):
+    x, target, *arguments = drawn
+    fused, apart = (Tensor(x, requires_grad=True) for _ in range(2))
+    y = ops.cross_entropy(fused, target, *arguments, reduction)
+    z = ops.nll_loss(ops.log_softmax(apart), target, *arguments, reduction)
+    cases.close(y.data, z.data)
+    gy = np.random.default_rng(1).standard_normal(y.shape)
+    y.backward(gy)
+    z.backward(gy)
+    cases.close(fused.grad, apart.grad)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("size", [(), (5,), (4, 5), (2, 4, 3)])
+def test_any_axes_stand_for_height_and_width(rng, name, size):
+    x, target = rng.normal(size=(7, 3, *size)), rng.integers(0, 3, (7, *size))
+    loss, definition = getattr(ops, name), getattr(definitions, name)
+    for reduction in REDUCTIONS:
+        y = loss(Tensor(x), target, reduction=reduction)
+        cases.close(y.data, definition(x, target, reduction=reduction))
+    check_gradients(lambda x: loss(x, target, reduction="none"), [x])
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_target_and_weight_may_be_tensors_or_lists(rng, name):
+    x, target, weight = rng.normal(size=(2, 3, 1, 2)), [[[0, 2]], [[1, 1]]], [1, 2, 4]
+    loss, plain = getattr(ops, name), (np.array(target), np.array(weight, float))
+    expected = getattr(definitions, name)(x, *plain)
+    cases.close(loss(Tensor(x), target, weight).data, expected)
+    cases.close(loss(Tensor(x), *map(Tensor, plain)).data, expected)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("name", LOSSES)
+def test_no_image_has_no_loss(name, reduction):
+    x = Tensor(np.zeros((0, 3, 4, 5), np.float32), requires_grad=True)
+    target = np.zeros((0, 4, 5), int)
+    y = getattr(ops, name)(x, target, reduction=reduction)
+    y.backward(np.ones(y.shape))
+    expected = getattr(definitions, name)(x.data, target, reduction=reduction)
+    cases.close(y.data, expected, "float32")
+    assert x.grad.shape == x.shape
+
+
+def test_nll_loss_by_hand():
+    """−w · x of the class asked for: 5 · 2, 3 · 4; the last pixel is ignored."""
+    x = -np.arange(1.0, 13).reshape(1, 4, 1, 3)  # −1 −2 −3; −4 −5 −6; …
+    target, weight = np.array([[[1, 0, 255]]]), np.array([3.0, 5, 1, 7])
+    leaf = Tensor(x, requires_grad=True)
+    for reduction, expected in [
+        ("none", [[[20, 6, 0]]]),
+        ("sum", 26),
+        ("batch", 26),
+        ("mean", 26 / 8),
+    ]:
+        y = ops.nll_loss(leaf, target, weight, reduction=reduction)
+        np.testing.assert_allclose(y.data, expected)
+        told = definitions.nll_loss(x, target, weight, reduction=reduction)
+        np.testing.assert_allclose(told, expected)
+    y.backward()
+    expected = np.zeros((4, 3))
+    expected[1, 0], expected[0, 1] = -5 / 8, -3 / 8
+    np.testing.assert_allclose(leaf.grad[0, :, 0], expected)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("name", LOSSES)
+def test_ignored_pixels_may_have_scores_of_minus_infinity(name, reduction):
+    x = np.array([[[[-np.inf, 1]], [[0, 2]]]])  # (1, 2, 1, 2)
+    leaf, target = Tensor(x, requires_grad=True), np.array([[[255, 1]]])
+    y = getattr(ops, name)(leaf, target, reduction=reduction)
+    expected = getattr(definitions, name)(x, target, reduction=reduction)
+    np.testing.assert_allclose(y.data, expected)
+    y.backward(np.ones(y.shape))
+    assert (leaf.grad[..., 0] == 0).all()
+    assert (leaf.grad[:, 1, :, 1] < 0).all()
+
+
+def test_cross_entropy_by_hand():
     """Equal scores of C classes cost log C; weights and the ignored count as told."""
     x = Tensor(np.zeros((1, 4, 1, 3)))
     target, weight = np.array([[[0, 2, 255]]]), np.array([1.0, 5, 3, 7])
@@ -202,8 +373,7 @@ def test_faults_of_the_value_are_caught(rng, wrong):
     x, target = rng.normal(size=(3, 4, 5, 6)), rng.integers(0, 4, (3, 5, 6))
     target[rng.random(target.shape) < 0.3] = 255
     weight = np.array([0.5, 2, 3, 0.1])
-    pixels = cross_entropy_definition(x, target, weight, 255)
-    expected = reduced(pixels, target, weight, 255, "mean")
+    expected = definitions.cross_entropy(x, target, weight)
     right = ops.cross_entropy(Tensor(x), target, weight)
     assert right.item() == pytest.approx(float(expected), rel=1e-12)
     assert abs(wrong(Tensor(x), target, weight, 255).item() - expected) > 1e-3
@@ -232,57 +402,97 @@ def test_faults_of_the_gradient_are_caught(rng, wrong):
 # ---- errors
 
 
-def loss(x=(2, 3, 4, 5), target=None, **arguments):
-    target = np.zeros((2, 4, 5), int) if target is None else target
-    return ops.cross_entropy(Tensor(np.zeros(x)), target, **arguments)
-
-
 LABELS = np.zeros((2, 4, 5), int)
+NAN = float("nan")
 
 
+@pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize(
-    "error, words, call",
+    "error, words, arguments",
     [
-        (ValueError, r"target \(N, H, W\); their shapes are", lambda: loss((3, 4, 5))),
-        (ValueError, "their shapes are", lambda: loss(target=LABELS[:1])),
-        (ValueError, "their shapes are", lambda: loss(target=LABELS.swapaxes(1, 2))),
         (
-            TypeError,
-            "whole numbers; its type is float64",
-            lambda: loss(target=LABELS * 1.0),
+            ValueError,
+            r"target \(N, H, W\), or .* shapes are \(3, 4, 5\) and \(2, 4, 5\)",
+            dict(x=(3, 4, 5)),
+        ),
+        (ValueError, r"shapes are \(3,\) and \(\)", dict(x=(3,), target=0)),
+        (ValueError, r"shapes are \(\) and \(\)", dict(x=(), target=0)),
+        (
+            ValueError,
+            r"all but N 1 or more; their shapes are \(2, 0, 4, 5\) and",
+            dict(x=(2, 0, 4, 5)),
         ),
         (
             ValueError,
-            r"target holds 3; it must be a class 0 … 2 or ignore_index = 255",
-            lambda: loss(target=LABELS + 3),
+            r"shapes are \(2, 3, 0, 5\)",
+            dict(x=(2, 3, 0, 5), target=LABELS[:, :0]),
+        ),
+        (ValueError, "their shapes are", dict(target=LABELS[:1])),
+        (ValueError, "their shapes are", dict(target=LABELS.swapaxes(1, 2))),
+        (TypeError, "whole numbers; its type is float64", dict(target=LABELS * 1.0)),
+        (TypeError, "whole numbers; its type is bool", dict(target=LABELS > 0)),
+        (
+            ValueError,
+            r"target holds 3; it must be a class 0 … 2 or ignore_index = 255 "
+            r"\(x has shape \(2, 3, 4, 5\), target \(2, 4, 5\)\)",
+            dict(target=LABELS + 3),
         ),
         (
             ValueError,
             "target holds -1, 7;",
-            lambda: loss(target=np.where(np.arange(5) > 2, 7, LABELS - 1)),
+            dict(target=np.where(np.arange(5) > 2, 7, LABELS - 1)),
         ),
         (
             ValueError,
             "target holds 255; .* ignore_index = 0",
-            lambda: loss(target=LABELS + 255, ignore_index=0),
+            dict(target=LABELS + 255, ignore_index=0),
         ),
+        (TypeError, "ignore_index must be an integer", dict(ignore_index=255.0)),
+        (ValueError, "reduction is 'total'; it must be one", dict(reduction="total")),
         (
             ValueError,
-            "reduction is 'total'; it must be one of",
-            lambda: loss(reduction="total"),
+            r"weight has shape \(4,\); 3 classes need \(3,\) \(x has shape \(2, 3,",
+            dict(weight=np.ones(4)),
         ),
-        (
-            ValueError,
-            r"weight has shape \(4,\); 3 classes need \(3,\)",
-            lambda: loss(weight=np.ones(4)),
-        ),
+        (ValueError, r"weight has shape \(\);", dict(weight=2.0)),
+        (TypeError, "weight must hold real .* is complex", dict(weight=[1, 2, 3j])),
+        (TypeError, "weight must hold real .* is bool", dict(weight=[True] * 3)),
+        (ValueError, "weight holds -1.0; each of the 3", dict(weight=[1, 2, -1.0])),
+        (ValueError, "weight holds nan; each", dict(weight=[1, NAN, 2])),
+        (ValueError, "weight holds inf; each", dict(weight=[np.inf, 1, 2])),
     ],
 )
-def test_bad_input_is_refused(error, words, call):
+def test_bad_input_of_the_losses_is_refused(name, error, words, arguments):
+    arguments = {"x": (2, 3, 4, 5), "target": LABELS} | arguments
+    x = Tensor(np.zeros(arguments.pop("x")))
     with pytest.raises(error, match=words):
-        call()
+        getattr(ops, name)(x, **arguments)
 
 
-def test_whole_number_scores_are_refused():
+@pytest.mark.parametrize("name", SOFTMAXES)
+@pytest.mark.parametrize(
+    "error, words, shape, dim",
+    [
+        (ValueError, r"dim is 4; x of shape \(2, 3, 4, 5\) .* -4 … 3", (2, 3, 4, 5), 4),
+        (ValueError, r"dim is -2; x of shape \(3,\) has the axes -1 … 0", (3,), -2),
+        (TypeError, "dim must be an integer, not 1.0", (2, 3), 1.0),
+        (TypeError, "dim must be an integer, not True", (2, 3), True),
+        (TypeError, "dim must be an integer, not None", (2, 3), None),
+        (ValueError, r"x has shape \(\); (log_)?softmax needs one axis", (), 0),
+        (ValueError, r"x of shape \(2, 0\) has size 0 along dim = 1", (2, 0), 1),
+    ],
+)
+def test_bad_input_of_softmax_is_refused(name, error, words, shape, dim):
+    with pytest.raises(error, match=words):
+        getattr(ops, name)(Tensor(np.zeros(shape)), dim)
+
+
+@pytest.mark.parametrize(
+    "name, rest", [(n, [LABELS]) for n in LOSSES] + [(n, []) for n in SOFTMAXES]
+)
+def test_only_tensors_of_floats_are_taken(name, rest):
+    x = np.zeros((2, 3, 4, 5))
     with pytest.raises(TypeError, match="x must be a Tensor of float32"):
-        ops.cross_entropy(Tensor(np.zeros((2, 3, 4, 5), int)), LABELS)
+        getattr(ops, name)(Tensor(x.astype(int)), *rest)
+    with pytest.raises(TypeError, match=rf"{name} takes Tensors, and x is ndarray"):
+        getattr(ops, name)(x, *rest)
