@@ -1,7 +1,6 @@
 """Local response normalization: channels at one pixel damp their neighbours."""
 
 import math
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -131,7 +130,8 @@ def local_response_norm(
 
 
 def _check_number(number: Any, name: str, least: float) -> None:
-    if isinstance(number, bool) or not isinstance(number, Real):
+    real = float | int | np.floating | np.integer
+    if isinstance(number, bool) or not isinstance(number, real):
         raise TypeError(f"{name} must be a number, not {number!r}")
     if not (number >= least and math.isfinite(number)):
         raise ValueError(
