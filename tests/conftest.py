@@ -20,6 +20,25 @@ settings.register_profile(
 )
 settings.load_profile("repeatable")
 
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Say how many of the faults planted in the operators the laws have caught."""
+    reports = [
+        report
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if "test_planted_fault_is_caught" in report.nodeid and report.when == "call"
+    ]
+    found = [value for r in reports for name, value in r.user_properties]
+    if reports:
+        operators = len({operator for operator, _, _ in found})
+        most = max((cases for _, _, cases in found), default=0)
+        terminalreporter.write_line(
+            f"planted faults: {len(found)} of {len(reports)} caught, in {operators} "
+            f"operators; at most {most} drawn cases were needed"
+        )
+
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -152,7 +152,12 @@ class Window:
         return OH, OW
 
 
-EXTREMES = ("one pixel", "kernel fills the image", "stride beyond the kernel")
+EXTREMES = (
+    "one pixel",
+    "kernel fills the image",
+    "stride beyond the kernel",
+    "square kernel",  # for which there are often faster ways
+)
 
 
 @st.composite
@@ -171,6 +176,8 @@ def windows(
     """
     extreme = draw(st.sampled_from((None, None, None, *EXTREMES)))
     kernel = draw(unequal(1, max(2, largest_kernel)))
+    if extreme == "square kernel":
+        kernel = kernel[0], kernel[0]
     plain = st.just((1, 1))
     dilation = draw(plain | unequal(1, max(2, largest_dilation)))
     stride = draw(plain | unequal(1, max(2, largest_stride)))

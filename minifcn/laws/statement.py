@@ -33,7 +33,13 @@ class Difference(AssertionError):
 
 
 class LawError(AssertionError):
-    """A broken law: which one, on what case, what was expected, and what came."""
+    """A broken law: which one, on what case, what was expected, and what came.
+
+    Attributes:
+        cases: how many had been drawn until it broke, where they were drawn.
+    """
+
+    cases = 0
 
 
 class Verdict(NamedTuple):
@@ -110,6 +116,7 @@ class Law:
             ) from error
         except LawError as error:
             error.__notes__ = []  # hypothesis' own words on how it found the case
+            error.cases = ledger.cases
             raise
         finally:
             _ledger.reset(token)

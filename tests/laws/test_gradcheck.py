@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minifcn import Function, nn, ops
-from minifcn.laws import Coverage, GradientError, check_gradients, check_module
+from minifcn.laws import GradientError, check_gradients, check_module
 
 SHAPES = {"small": (3, 5), "large": (30, 41)}
 

@@ -1,0 +1,149 @@
+"""Wrong convolutions, transposed convolutions, im2col and col2im."""
+
+import numpy as np
+
+from minifcn import Tensor
+
+from . import changed, fault, flipped, on_data, wrong_gradient
+
+turn = on_data(lambda a: a[..., ::-1, ::-1])
+transpose = on_data(lambda a: np.swapaxes(a, 2, 3))
+roll_channels = on_data(lambda a: np.roll(a, 1, axis=1))
+roll_outputs = on_data(lambda a: np.roll(a, 1, axis=0))
+
+
+def one_later(padding):
+    (top, bottom), sides = padding
+    return (top + 1, bottom - 1), sides
+
+
+def swapped_sides(padding):
+    return tuple(ends[::-1] for ends in padding)
+
+
+for operator in ("conv2d", "conv_transpose2d"):
+    changed(operator, "stride ignored", "stride", lambda s: 1)
+    changed(operator, "stride transposed", "stride", flipped)
+    changed(operator, "padding ignored", "padding", lambda p: 0)
+    changed(operator, "padding transposed", "padding", flipped)
+    changed(operator, "padding of the other side", "padding", swapped_sides)
+    changed(operator, "padding off by one", "padding", one_later)
+    changed(operator, "dilation ignored", "dilation", lambda d: 1)
+    changed(operator, "dilation transposed", "dilation", flipped)
+
+    @fault(operator, "kernel flipped")
+    def _(right, x, weight, *bias, **arguments):
+        return right(x, turn(weight), *bias, **arguments)
+
+    @fault(operator, "kernel transposed")
+    def _(right, x, weight, *bias, **arguments):
+        if weight.shape[2] != weight.shape[3]:
+            raise ValueError
+        return right(x, transpose(weight), *bias, **arguments)
+
+    @fault(operator, "bias forgotten")
+    def _(right, x, weight, *bias, **arguments):
+        return right(x, weight, **arguments)
+
+    @fault(operator, "groups mixed")
+    def _(right, x, weight, *bias, groups=1, **arguments):
+        moved = roll_channels(x) if groups > 1 else x
+        return right(moved, weight, *bias, groups=groups, **arguments)
+
+    @fault(operator, "output channels out of order")
+    def _(right, x, weight, *bias, groups=1, **arguments):
+        return roll_channels(right(x, weight, *bias, groups=groups, **arguments))
+
+    @fault(operator, "sums in single precision")
+    def _(right, x, weight, *bias, **arguments):
+        rounded = [round_to_single(t) for t in (x, weight, *bias)]
+        return right(*rounded, **arguments)
+
+    @fault(operator, "x gets no gradient")
+    def _(right, x, weight, *bias, **arguments):
+        return right(x.detach(), weight, *bias, **arguments)
+
+    @wrong_gradient(operator, "gradient of x through the flipped kernel")
+    def _(gx, gy, arrays):
+        return gx[..., ::-1, ::-1]
+
+    @wrong_gradient(operator, "gradient of the weight turned", 1)
+    def _(gw, gy, arrays):
+        return gw[..., ::-1, ::-1]
+
+    @wrong_gradient(operator, "gradient of the weight of the first image alone", 1)
+    def _(gw, gy, arrays):
+        return gw / max(1, len(gy))
+
+    @wrong_gradient(operator, "gradient of the bias averaged", 2)
+    def _(gb, gy, arrays):
+        return gy.mean(axis=(0, 2, 3))
+
+    @wrong_gradient(operator, "gradient not accumulated where windows overlap")
+    def _(gx, gy, arrays):
+        return np.clip(gx, -60, 60)
+
+
+def round_to_single(x):
+    """What single precision leaves of x, as if nothing were lost."""
+    lost = x.data.astype(np.float32).astype(x.dtype) - x.data
+    return x + Tensor(lost)
+
+
+changed("conv_transpose2d", "output padding ignored", "output_padding", lambda p: 0)
+changed("conv_transpose2d", "output padding transposed", "output_padding", flipped)
+
+changed("im2col", "stride ignored", "stride", lambda s: 1)
+
+for operator in ("im2col", "col2im"):
+    changed(operator, "stride transposed", "stride", flipped)
+    changed(operator, "padding of the other side", "padding", swapped_sides)
+    changed(operator, "padding off by one", "padding", one_later)
+    changed(operator, "dilation transposed", "dilation", flipped)
+    changed(operator, "kernel transposed", "kernel_size", flipped)
+
+    @wrong_gradient(operator, "gradient doubled")
+    def _(g, gy, arrays):
+        return 2 * g
+
+    @wrong_gradient(operator, "gradient of another image")
+    def _(g, gy, arrays):
+        return g[::-1]
+
+
+@fault("im2col", "taps before channels")
+def _(right, x, kernel_size, **arguments):
+    return channels_last(kernel_size)(right(x, kernel_size, **arguments))
+
+
+@fault("im2col", "windows column by column")
+def _(right, x, **arguments):
+    return on_data(lambda a: a[:, :, ::-1])(right(x, **arguments))
+
+
+@fault("im2col", "taps reversed")
+def _(right, x, **arguments):
+    return on_data(lambda a: a[:, ::-1])(right(x, **arguments))
+
+
+def channels_last(kernel_size):
+    taps = int(np.prod(kernel_size))
+
+    def order(a):
+        N, rows, windows = a.shape
+        parts = a.reshape(N, rows // taps, taps, windows).swapaxes(1, 2)
+        return parts.reshape(a.shape)
+
+    return on_data(order)
+
+
+@fault("col2im", "taps reversed")
+def _(right, cols, **arguments):
+    return right(on_data(lambda a: a[:, ::-1])(cols), **arguments)
+
+
+@fault("col2im", "overlaps not accumulated")
+def _(right, cols, **arguments):
+    return right(cols, **arguments) / np.maximum(
+        1, right(Tensor(np.ones_like(cols.data)), **arguments).data
+    )
