@@ -8,7 +8,7 @@ Some draws are extreme: a kernel as large as the padded image, a stride beyond t
 kernel, maps of one pixel, as many groups as channels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -305,15 +305,30 @@ def poolings(
         fixed: arguments that are not drawn.
     """
     window = draw(windows(largest_padding=2, half_padding=True))
+    ceil_mode = draw(st.booleans())
+    if ceil_mode and draw(st.booleans()):
+        window = _overhanging(window)
     N, C, seed = draw(batches()), draw(st.integers(1, 3)), draw(seeds())
     x = values(np.random.default_rng(seed), (N, C, *window.size))
     arguments = {
         "kernel_size": window.kernel,
         **window.arguments,
-        "ceil_mode": draw(st.booleans()),
+        "ceil_mode": ceil_mode,
         **fixed,
     }
     return Case(operator, {"x": x}, arguments, seed)
+
+
+def _overhanging(window: Window) -> Window:
+    """Widen the image until the last window, rounded up, hangs over both its ends."""
+    stride = max(2, window.stride[0]), max(2, window.stride[1])
+    spans = map(span, window.kernel, window.dilation)
+    H, W = (
+        # One pixel more than what whole windows need: the last begins, and sees it.
+        n + (1 - (n + sum(p) - k)) % s
+        for n, p, k, s in zip(window.size, window.padding, spans, stride, strict=True)
+    )
+    return replace(window, size=(H, W + stride[1] * (H == W)), stride=stride)
 
 
 @st.composite
