@@ -369,7 +369,7 @@ def conv2d(
             f"x has {x.shape[1]} channels, but weight {weight.shape} with groups "
             f"{groups} takes {C * geometry.groups} (x has shape {x.shape})"
         )
-    _check_bias(bias, O, weight)
+    _check_bias(bias, O, x, weight)
     geometry.output_size(x.shape, weight.shape[2:])
     inputs = (x, weight) if bias is None else (x, weight, bias)
     return Conv2d(geometry)(*inputs)
@@ -417,7 +417,7 @@ def conv_transpose2d(
             f"x has {x.shape[1]} channels, but weight {weight.shape} takes {C} "
             f"(x has shape {x.shape}, groups is {groups})"
         )
-    _check_bias(bias, O * geometry.groups, weight)
+    _check_bias(bias, O * geometry.groups, x, weight)
     size = geometry.transposed_size(x.shape[2:], weight.shape[2:], output_padding)
     inputs = (x, weight) if bias is None else (x, weight, bias)
     return ConvTranspose2d(geometry, size)(*inputs)
@@ -427,7 +427,8 @@ def _check(
     name: str, x: Tensor, weight: Tensor, bias: Any, groups: int, form: str
 ) -> tuple[int, int]:
     """Check what both convolutions ask of their inputs; return weight's channels."""
-    check_tensors(name, x=x, weight=weight, bias=bias)
+    optional = {} if bias is None else {"bias": bias}
+    check_tensors(name, x=x, weight=weight, **optional)
     if x.ndim != 4 or weight.ndim != 4 or 0 in (*x.shape[1:], *weight.shape):
         raise ValueError(
             f"{name} needs x (N, C, H, W) and weight ({form}), all but N 1 or more; "
@@ -442,9 +443,9 @@ def _check(
     return weight.shape[0], weight.shape[1]
 
 
-def _check_bias(bias: Tensor | None, channels: int, weight: Tensor) -> None:
+def _check_bias(bias: Tensor | None, channels: int, x: Tensor, weight: Tensor) -> None:
     if bias is not None and bias.shape != (channels,):
         raise ValueError(
-            f"bias has shape {bias.shape}; it must be ({channels},) (weight has shape "
-            f"{weight.shape})"
+            f"bias has shape {bias.shape}; it must be ({channels},) (x has shape "
+            f"{x.shape}, weight {weight.shape})"
         )

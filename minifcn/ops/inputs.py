@@ -11,25 +11,25 @@ def check_tensors(operator: str, **tensors: Any) -> None:
 
     Args:
         operator: its name, for the sentence.
-        tensors: the inputs by their argument names; None is passed over.
+        tensors: the inputs by their argument names.
 
     Raises:
         TypeError: no Tensor; not float32 or float64; both mixed; two libraries.
     """
-    given = {name: x for name, x in tensors.items() if x is not None}
-    for name, x in given.items():
+    for name, x in tensors.items():
         if not isinstance(x, Tensor):
             raise TypeError(
                 f"{operator} takes Tensors, and {name} is {_described(x)}; wrap it: "
                 f"minifcn.Tensor({name})"
             )
         check_float(x.data, name)
-    if len({x.dtype for x in given.values()}) > 1:
-        each = " and ".join(f"{name} is {x.dtype}" for name, x in given.items())
+    if len({x.dtype for x in tensors.values()}) > 1:
+        each = " and ".join(f"{name} is {x.dtype}" for name, x in tensors.items())
         raise TypeError(f"{each}; {operator} needs all of one type")
-    if len({array_module(x.data) for x in given.values()}) > 1:
+    if len({array_module(x.data) for x in tensors.values()}) > 1:
         each = " and ".join(
-            f"{name} is {array_module(x.data).__name__}'s" for name, x in given.items()
+            f"{name} is {array_module(x.data).__name__}'s"
+            for name, x in tensors.items()
         )
         raise TypeError(f"{each}; {operator} needs all on one device")
 
