@@ -1,5 +1,6 @@
 """Every operator refuses senseless input before any work, and names all the sizes."""
 
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,9 +107,8 @@ def test_mixed_types_are_refused_and_named(call, name):
 def test_wrong_ranks_are_refused_with_the_shape(call, name):
     shape = call.shapes[name]
     for wrong in {shape[1:], (1, *shape)} - {()}:  # one factor for all is fine
-        with pytest.raises(ValueError) as refusal:
+        with pytest.raises(ValueError, match=re.escape(str(wrong))):
             run(call, **{name: Tensor(np.ones(wrong))})
-        assert str(wrong) in str(refusal.value)
 
 
 @pytest.mark.parametrize("call, name", every_input())
@@ -121,9 +121,8 @@ def test_axes_of_no_size_are_refused_with_the_shape(call, name):
         pytest.skip("element by element, nothing from nothing is right")
     for axis in range(begin, len(shape)):
         empty = tuple(0 if i == axis else n for i, n in enumerate(shape))
-        with pytest.raises(ValueError) as refusal:
+        with pytest.raises(ValueError, match=re.escape(str(empty))):
             run(call, **{name: Tensor(np.ones(empty))})
-        assert str(empty) in str(refusal.value)
 
 
 @pytest.mark.parametrize("call, name", every_input([c for c in CALLS if c.ranks]))
@@ -136,7 +135,7 @@ def test_sizes_that_do_not_fit_are_refused_with_all_shapes(call, name):
         pytest.skip("any number of channels fits")
     shape = list(call.shapes[name])
     shape[min(1, len(shape) - 1)] += 1
-    with pytest.raises(ValueError) as refusal:
+    with pytest.raises(ValueError, match=re.escape(str(tuple(shape)))) as refusal:
         run(call, **{name: Tensor(np.ones(shape))})
     for other, size in {**call.shapes, name: tuple(shape)}.items():
         if other in (name, "x", "weight"):
