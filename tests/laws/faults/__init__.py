@@ -9,6 +9,7 @@ Where a fault does not fit a case (it would not be legal), the right operator an
 a fault must be seen, not heard.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -36,7 +37,7 @@ def fault(operator: str, name: str) -> Callable[..., Any]:
         def variant(*inputs, **arguments):
             try:
                 return wrong(right, *inputs, **arguments)
-            except (ValueError, IndexError):  # the fault does not fit this case
+            except (ValueError, IndexError, TypeError):  # does not fit this case
                 return right(*inputs, **arguments)
 
         FAULTS.append(Fault(operator, name, variant))
@@ -50,8 +51,10 @@ def changed(operator: str, name: str, argument: str, change: Callable) -> None:
 
     @fault(operator, name)
     def _(right, *inputs, **arguments):
-        value = arguments.get(argument)
-        return right(*inputs, **{**arguments, argument: change(value)})
+        call = inspect.signature(right).bind(*inputs, **arguments)
+        call.apply_defaults()
+        call.arguments[argument] = change(call.arguments[argument])
+        return right(*call.args, **call.kwargs)
 
 
 class WrongBackward(Function):
@@ -90,6 +93,13 @@ def wrong_gradient(operator: str, name: str, input_number: int = 0) -> Callable:
 
         @fault(operator, name)
         def _(right, *inputs, **arguments):
+            if arguments.get("return_indices"):
+                _, indices = right(*inputs, **arguments)
+                rest = {**arguments, "return_indices": False}
+                return backwards(right, inputs, rest), indices
+            return backwards(right, inputs, arguments)
+
+        def backwards(right, inputs, arguments):
             fixed = [None if isinstance(x, Tensor) else x for x in inputs]
             tensors = [x for x in inputs if isinstance(x, Tensor)]
             return WrongBackward(right, change_all, fixed, arguments)(*tensors)
@@ -99,9 +109,85 @@ def wrong_gradient(operator: str, name: str, input_number: int = 0) -> Callable:
     return register
 
 
+def wrong_value(operator: str, name: str) -> Callable:
+    """Register an operator whose values are others, and whose gradients are right.
+
+    The function below takes the right values, and the call in arrays.
+    """
+
+    def register(change):
+        @fault(operator, name)
+        def _(right, *inputs, **arguments):
+            y = right(*inputs, **arguments)
+            arrays = [x.data if isinstance(x, Tensor) else x for x in inputs]
+            if isinstance(y, tuple):
+                return Shown(change(y[0].data, *arrays, **arguments))(y[0]), *y[1:]
+            return Shown(change(y.data, *arrays, **arguments))(y)
+
+        return change
+
+    return register
+
+
+class Shown(Function):
+    """Other values than those of the operand, on its place on the tape."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def forward(self, x):
+        return self.values.astype(x.dtype)
+
+    def backward(self, gy):
+        return gy
+
+
+class Cast(Function):
+    """The operand in another type of floats."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+
+    def forward(self, x):
+        self.before = x.dtype
+        return x.astype(self.dtype)
+
+    def backward(self, gy):
+        return gy.astype(self.before)
+
+
+def in_single_precision(operator: str) -> None:
+    """Register an operator that goes through float32, whatever it is given."""
+
+    def single(x):
+        if isinstance(x, list | tuple):
+            return [single(item) for item in x]
+        return Cast(np.float32)(x) if isinstance(x, Tensor) else x
+
+    def dtype_of(x):
+        return x[0].dtype if isinstance(x, list | tuple) else x.dtype
+
+    @fault(operator, "in single precision")
+    def _(right, *inputs, **arguments):
+        y = right(*map(single, inputs), **arguments)
+        back = Cast(dtype_of(inputs[0]))
+        return (back(y[0]), *y[1:]) if isinstance(y, tuple) else back(y)
+
+
 def flipped(pair: Any) -> Any:
     """(height, width) → (width, height); the same for four-sided padding."""
     return pair[::-1] if isinstance(pair, tuple) else pair
+
+
+def swapped_sides(padding: Any) -> Any:
+    """((top, bottom), (left, right)) → ((bottom, top), (right, left))."""
+    return tuple(ends[::-1] for ends in padding)
+
+
+def one_later(padding: Any) -> Any:
+    """One row more above, one less below."""
+    (top, bottom), sides = padding
+    return (top + 1, bottom - 1), sides
 
 
 def on_data(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Tensor], Tensor]:
@@ -133,4 +219,4 @@ class Permute(Function):
         return gx.reshape(self.shape)
 
 
-from . import convolution  # noqa: E402, F401
+from . import convolution, pooling  # noqa: E402, F401

@@ -4,21 +4,20 @@ import numpy as np
 
 from minifcn import Tensor
 
-from . import changed, fault, flipped, on_data, wrong_gradient
+from . import (
+    changed,
+    fault,
+    flipped,
+    on_data,
+    one_later,
+    swapped_sides,
+    wrong_gradient,
+)
 
 turn = on_data(lambda a: a[..., ::-1, ::-1])
 transpose = on_data(lambda a: np.swapaxes(a, 2, 3))
 roll_channels = on_data(lambda a: np.roll(a, 1, axis=1))
 roll_outputs = on_data(lambda a: np.roll(a, 1, axis=0))
-
-
-def one_later(padding):
-    (top, bottom), sides = padding
-    return (top + 1, bottom - 1), sides
-
-
-def swapped_sides(padding):
-    return tuple(ends[::-1] for ends in padding)
 
 
 for operator in ("conv2d", "conv_transpose2d"):
