@@ -123,7 +123,7 @@ def _derivative(ops: Implementation, case: Case) -> None:
             function, arrays, seed=case.seed, full_size=FULL_SIZE, directions=2
         )
     except GradientError as error:
-        raise Difference(f"  {error}") from error
+        raise Difference(str(error)) from error
     note_error(found.worst_error)
 
 
@@ -155,7 +155,7 @@ def _layouts(ops: Implementation, case: Case) -> None:
 
 def _same(came: np.ndarray, expected: np.ndarray, dtype: str, what: str) -> None:
     if came.dtype != dtype:
-        raise Difference(f"  {what} has type {came.dtype}, expected {dtype}")
+        raise Difference(f"{what} has type {came.dtype}, expected {dtype}")
     equal(came, expected, what)
 
 

@@ -10,6 +10,7 @@ returns where it holds and raises where it does not. `Law.hold` lets hypothesis 
 it with many cases, and raises the smallest that breaks it.
 """
 
+import textwrap
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 import hypothesis
 import numpy as np
 from hypothesis import HealthCheck, Phase
-from hypothesis.errors import Flaky, HypothesisException
+from hypothesis.errors import Flaky, HypothesisException, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from .cases import Case
@@ -26,6 +27,7 @@ from .implementation import Implementation, Raised
 
 TOLERANCE = {"float64": 1e-10, "float32": 2e-5}  # of the largest value expected
 PRINTED = 60  # elements of an array that an error message still shows
+COLUMNS = 80  # of an error message
 
 
 class Difference(AssertionError):
@@ -36,9 +38,11 @@ class LawError(AssertionError):
     """A broken law: which one, on what case, what was expected, and what came.
 
     Attributes:
+        case: that case, to try the law on again; None where there is none.
         cases: how many had been drawn until it broke, where they were drawn.
     """
 
+    case: Case | None = None
     cases = 0
 
 
@@ -52,7 +56,8 @@ class Verdict(NamedTuple):
 @dataclass
 class _Ledger:
     worst_error: float = 0.0
-    cases: int = 0
+    cases: int = 0  # until it broke, if it did: what shrinking tries is not counted
+    broken: bool = False
 
 
 _ledger: ContextVar[_Ledger | None] = ContextVar("ledger", default=None)
@@ -89,7 +94,9 @@ class Law:
         except HypothesisException:  # assume(): this case is none of the law's
             raise
         except Exception as error:
-            raise LawError(self._explain(ops, case, error)) from error
+            broken = LawError(self._explain(ops, case, error))
+            broken.case = case
+            raise broken from error
 
     def hold(
         self, ops: Implementation, cases: int = 100, seed: int = 0, shrink: bool = True
@@ -103,17 +110,22 @@ class Law:
             shrink: whether to look for the smallest case that breaks it.
 
         Raises:
-            LawError: it is broken; of the smallest case that was found.
+            LawError: it is broken; of the smallest case that was found. Or it could
+                not be tried, because no case drawn is one of its own.
+            ValueError: cases is below 1.
         """
+        if cases < 1:
+            raise ValueError(f"cases is {cases}; it must be 1 or more")
         ledger = _Ledger()
         token = _ledger.set(ledger)
         try:
             self._attack(ops, cases, seed, shrink, ledger)
         except Flaky as error:
-            raise LawError(
-                f"{self.subject} breaks “{self.name}” on a case, and then on the "
-                "same case does not: it gives another result at every call"
-            ) from error
+            said = "gives one result, and on the same case at the next call another"
+            raise self._failure(ops, said, ledger) from error
+        except Unsatisfiable as error:
+            said = "could not be tried: no case that was drawn is legal"
+            raise self._failure(ops, said, ledger) from error
         except LawError as error:
             error.__notes__ = []  # hypothesis' own words on how it found the case
             error.cases = ledger.cases
@@ -140,20 +152,35 @@ class Law:
         )
         @hypothesis.given(self.cases)
         def attempt(case: Case) -> None:
-            ledger.cases += 1
-            self(ops, case)
+            try:
+                self(ops, case)
+            except LawError:
+                ledger.cases += not ledger.broken
+                ledger.broken = True
+                raise
+            ledger.cases += not ledger.broken
 
         attempt()
 
+    def _failure(self, ops: Implementation, said: str, ledger: _Ledger) -> LawError:
+        error = LawError("\n".join([*self._title(ops), *_folded(said)]))
+        error.cases = ledger.cases
+        return error
+
+    def _title(self, ops: Implementation) -> list[str]:
+        title = f"{ops.name}: {self.subject} breaks the law “{self.name}”"
+        return [title, *_folded(f"law: {self.formula}")]
+
     def _explain(self, ops: Implementation, case: Case, error: Exception) -> str:
-        lines = [f"{ops.name}: {self.subject} breaks the law “{self.name}”"]
-        lines += [f"  law:  {self.formula}", f"  case: {case.call_as_text()}"]
+        lines = [*self._title(ops), *_folded(f"case: {case.call_as_text()}")]
         for name, array in case.inputs.items():
-            lines.append(f"  {name} {array.shape} = {_shown(array)}")
+            lines += _folded(f"{name} {array.shape} = {_shown(array)}")
         said = str(error)
         if not isinstance(error, Difference | Raised):  # of the law's own arithmetic
-            said = f"  {type(error).__name__}: {error}"
-        return "\n".join([*lines, *said.splitlines()])
+            said = f"with what came, the law meets {type(error).__name__}: {error}"
+        for line in said.splitlines():
+            lines += _folded(line)
+        return "\n".join(lines)
 
 
 LAWS: list[Law] = []  # in the order in which they are written
@@ -219,7 +246,7 @@ def equal(
     """
     came, expected = np.asarray(came), np.asarray(expected)
     if came.shape != expected.shape:
-        raise Difference(f"  {what} has shape {came.shape}, expected {expected.shape}")
+        raise Difference(f"{what} has shape {came.shape}, expected {expected.shape}")
     if tolerance is None:
         tolerance = TOLERANCE.get(str(came.dtype), TOLERANCE["float64"])
     errors = _errors(came, expected)
@@ -243,7 +270,7 @@ def inner(a: Any, b: Any) -> float:
         Difference: their shapes differ.
     """
     if np.shape(a) != np.shape(b):
-        raise Difference(f"  of ⟨a, b⟩ a has shape {np.shape(a)} and b {np.shape(b)}")
+        raise Difference(f"of ⟨a, b⟩ a has shape {np.shape(a)} and b {np.shape(b)}")
     return float(np.vdot(a, b))
 
 
@@ -259,23 +286,46 @@ def _errors(came: np.ndarray, expected: np.ndarray) -> np.ndarray:
 def _difference(
     came: np.ndarray, expected: np.ndarray, wrong: np.ndarray, what: str
 ) -> str:
-    first = tuple(int(i) for i in np.argwhere(wrong)[0]) if wrong.ndim else ()
-    place = what + (str(list(first)) if first else "")
+    first = tuple(int(i) for i in np.argwhere(wrong)[0])
+    numbers = "expected {}, came {}".format(*_apart(expected[first], came[first]))
+    if not first:
+        return f"{what}: {numbers}"
     return "\n".join(
         [
-            f"  expected {what} {expected.shape} = {_shown(expected)}",
-            f"  came     {what} {came.shape} = {_shown(came)}",
-            f"  first difference at {place}: expected {expected[first]:.12g}, came "
-            f"{came[first]:.12g} ({wrong.sum()} of {wrong.size} differ)",
+            f"expected {what} {expected.shape} = {_shown(expected)}",
+            f"came {what} {came.shape} = {_shown(came)}",
+            f"first difference at {list(first)}: {numbers} "
+            f"({wrong.sum()} of {wrong.size} differ)",
         ]
     )
+
+
+def _apart(a: Any, b: Any) -> tuple[str, str]:
+    """Write two numbers with as many digits as it takes to tell them apart."""
+    for digits in (9, 12, 17):
+        texts = f"{a:.{digits}g}", f"{b:.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
 def _shown(array: np.ndarray) -> str:
     if array.size > PRINTED:
         return f"… ({array.size} numbers)"
-    text = np.array2string(array, separator=", ", precision=9, max_line_width=10**6)
-    return " ".join(text.split())  # on one line
+    digits: Any = {"float_kind": "{:.9g}".format}  # 7, where NumPy writes 7.
+    return np.array2string(array, separator=", ", formatter=digits)
+
+
+def _folded(text: str) -> list[str]:
+    """Indent a line of a message, and fold it if it is long."""
+    return textwrap.wrap(
+        " ".join(text.split()),
+        COLUMNS,
+        initial_indent="  ",
+        subsequent_indent=" " * 6,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def subjects() -> Iterator[str]:
