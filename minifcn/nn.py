@@ -13,6 +13,7 @@ import numpy as np
 from . import ops
 from .arrays import Array, array_module, device_of, to_device
 from .autograd import Tensor
+from .geometry import pair
 from .ops import activation
 
 _generator = np.random.default_rng(0)  # of initialisers
@@ -199,23 +200,24 @@ def zeros(shape: tuple[int, ...]) -> np.ndarray:
 class Conv2d(Module):
     """A convolution with weight and bias (see `ops.conv2d`).
 
-    Bias learns twice as fast and does not decay, as in the authors' networks.
+    Kernel, stride and dilation are ints or pairs, padding may have four sides. Bias
+    learns twice as fast and does not decay, as in the authors' networks.
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int,
-        stride: int = 1,
-        padding: int = 0,
-        dilation: int = 1,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
         groups: int = 1,
         initialiser: Any = he_normal,
     ):
-        k = kernel_size
+        self.kernel_size = pair(kernel_size, "kernel_size", 1)
         self.weight = Parameter(
-            initialiser((out_channels, in_channels // groups, k, k))
+            initialiser((out_channels, in_channels // groups, *self.kernel_size))
         )
         self.bias = Parameter(zeros((out_channels,)), lr_mult=2, decay_mult=0)
         self.stride, self.padding = stride, padding
@@ -272,6 +274,155 @@ class Dropout(Module):
         """Any shape → the same."""
         (x,) = inputs
         return ops.dropout(x, self.p, self.training)
+
+
+class ReLU(Module):
+    """max(x, 0) (see `ops.relu`); `inplace` writes it over x."""
+
+    def __init__(self, inplace: bool = False):
+        self.inplace = inplace
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Any shape → the same."""
+        (x,) = inputs
+        return ops.relu(x, self.inplace)
+
+
+class MaxPool2d(Module):
+    """The largest value of each window (see `ops.max_pool2d`)."""
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+    ):
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding, self.dilation = padding, dilation
+        self.ceil_mode = ceil_mode
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, C, OH, OW)."""
+        (x,) = inputs
+        return ops.max_pool2d(
+            x,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+        )
+
+
+class AvgPool2d(Module):
+    """The mean of each window (see `ops.avg_pool2d`)."""
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+        dilation: Any = 1,
+    ):
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding, self.dilation = padding, dilation
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+        self.divisor_override = divisor_override
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, C, OH, OW)."""
+        (x,) = inputs
+        return ops.avg_pool2d(
+            x,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
+            self.dilation,
+        )
+
+
+class LocalResponseNorm(Module):
+    """Channels damp their neighbours (see `ops.local_response_norm`)."""
+
+    def __init__(
+        self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+    ):
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(N, C, H, W) → the same."""
+        (x,) = inputs
+        return ops.local_response_norm(x, self.size, self.alpha, self.beta, self.k)
+
+
+class Pad(Module):
+    """A frame of one value around each map (see `ops.pad`)."""
+
+    def __init__(self, padding: Any, value: float = 0.0):
+        self.padding, self.value = padding, value
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, C, top + H + bottom, left + W + right)."""
+        (x,) = inputs
+        return ops.pad(x, self.padding, self.value)
+
+
+class Layers(Module):
+    """Several modules, each under a name: what Sequential and Branches have in common.
+
+    `Sequential(a, b)` calls them "0" and "1", `Sequential(conv1=a, pool1=b)` as it is
+    told; parameters are named after them: "0.weight", "conv1.weight".
+    """
+
+    def __init__(self, *layers: Module, **named: Module):
+        every = {str(i): layer for i, layer in enumerate(layers)} | named
+        for name, layer in every.items():
+            if not isinstance(layer, Module):
+                raise TypeError(f"layer {name} is no Module but {layer!r}")
+            if hasattr(self, name):
+                raise ValueError(
+                    f"a layer cannot be called {name!r}: {type(self).__name__} has an "
+                    "attribute of this name"
+                )
+            setattr(self, name, layer)
+
+    @property
+    def layers(self) -> list[Module]:
+        """The modules in their order."""
+        return [layer for _, layer in self.children()]
+
+
+class Sequential(Layers):
+    """Layers one after the other."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Hand each layer what the one before it gave."""
+        (x,) = inputs
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Branches(Layers):
+    """Layers side by side over one input, their channels joined (an inception module).
+
+    All must give maps of one size. Source: Szegedy et al. 2015, figure 2.
+    """
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, all the branches' channels, OH, OW)."""
+        (x,) = inputs
+        return ops.concat([branch(x) for branch in self.layers])
 
 
 def count_parameters(module: Module) -> int:

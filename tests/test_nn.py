@@ -272,3 +272,88 @@ def test_layers_in_a_list_have_names_and_parameters():
     ]
     chain.eval()
     assert not chain.layers[1].training
+
+
+# ---- layers and containers
+
+
+@pytest.mark.parametrize(
+    "layer, operator",
+    [
+        (nn.ReLU(), ops.relu),
+        (
+            nn.MaxPool2d((2, 3), (1, 2), 1, 2, True),
+            lambda x: ops.max_pool2d(x, (2, 3), (1, 2), 1, 2, True),
+        ),
+        (nn.MaxPool2d((2, 3)), lambda x: ops.max_pool2d(x, (2, 3), (2, 3))),
+        (
+            nn.AvgPool2d((2, 3), (1, 2), 1, True, False, None, (2, 1)),
+            lambda x: ops.avg_pool2d(x, (2, 3), (1, 2), 1, True, False, None, (2, 1)),
+        ),
+        (
+            nn.AvgPool2d((2, 3), divisor_override=5),
+            lambda x: ops.avg_pool2d(x, (2, 3), divisor_override=5),
+        ),
+        (
+            nn.LocalResponseNorm(3, 0.1, 0.5, 2.0),
+            lambda x: ops.local_response_norm(x, 3, 0.1, 0.5, 2.0),
+        ),
+        (nn.Pad(((1, 0), (2, 3)), -1.0), lambda x: ops.pad(x, ((1, 0), (2, 3)), -1.0)),
+    ],
+)
+def test_all_arguments_of_a_layer_arrive(rng, layer, operator):
+    x = rng.normal(size=(2, 4, 9, 8))
+    expected = operator(Tensor(x)).data
+    assert expected.size
+    np.testing.assert_array_equal(layer(Tensor(x)).data, expected, strict=True)
+    assert list(layer.parameters()) == []
+
+
+def test_relu_in_place_writes_over_its_input(rng):
+    x = Tensor(rng.normal(size=(2, 3)))
+    y = nn.ReLU(inplace=True)(x)
+    assert y.data is x.data
+    assert x.data.min() == 0
+
+
+def test_kernels_may_be_oblong_and_padding_have_four_sides(rng):
+    sides = ((2, 0), (1, 3))
+    layer = nn.Conv2d(4, 6, (3, 2), (2, 1), sides, (1, 2), groups=2)
+    assert layer.kernel_size == (3, 2)
+    assert layer.weight.shape == (6, 2, 3, 2)
+    x = Tensor(rng.normal(size=(2, 4, 9, 8)).astype(np.float32))
+    expected = ops.conv2d(x, layer.weight, layer.bias, (2, 1), sides, (1, 2), 2)
+    np.testing.assert_array_equal(layer(x).data, expected.data)
+
+
+def test_layers_run_one_after_the_other_under_their_names(rng):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), score=nn.Conv2d(4, 2, 1))
+    names = ["0.weight", "0.bias", "score.weight", "score.bias"]
+    assert [name for name, _ in net.named_parameters()] == names
+    assert [type(layer) for layer in net.layers] == [nn.Conv2d, nn.ReLU, nn.Conv2d]
+    x = Tensor(rng.normal(size=(2, 3, 9, 8)).astype(np.float32))
+    first, relu, score = net.layers
+    np.testing.assert_array_equal(net(x).data, score(relu(first(x))).data)
+    assert nn.Sequential()(x) is x
+
+
+def test_branches_see_one_input_and_are_joined(rng):
+    net = nn.Branches(nn.Conv2d(3, 2, 1), wide=nn.Sequential(nn.Conv2d(3, 4, 1)))
+    names = ["0.weight", "0.bias", "wide.0.weight", "wide.0.bias"]
+    assert [name for name, _ in net.named_parameters()] == names
+    x = Tensor(rng.normal(size=(2, 3, 5, 4)).astype(np.float32), requires_grad=True)
+    y = net(x)
+    assert y.shape == (2, 6, 5, 4)
+    np.testing.assert_array_equal(y.data[:, :2], net.layers[0](x).data)
+    np.testing.assert_array_equal(y.data[:, 2:], net.layers[1](x).data)
+    y.backward(np.ones(y.shape, np.float32))
+    both = [layer.weight.data for layer in (net.layers[0], net.wide.layers[0])]
+    expected = sum(w.sum(axis=0) for w in both)[None]  # (1, 3, 1, 1)
+    np.testing.assert_allclose(x.grad, np.broadcast_to(expected, x.shape), rtol=1e-5)
+
+
+def test_what_is_no_layer_or_has_no_free_name_is_refused():
+    with pytest.raises(TypeError, match="layer 1 is no Module but"):
+        nn.Sequential(nn.ReLU(), ops.relu)
+    with pytest.raises(ValueError, match="cannot be called 'train': Branches has"):
+        nn.Branches(train=nn.ReLU())

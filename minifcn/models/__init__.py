@@ -1,7 +1,9 @@
-"""Networks: trunks, the FCN heads on them, and moving weights between them."""
+"""Networks: trunks, the FCN heads on them, moving weights between them, going dense."""
 
 from typing import Any
 
+from .counting import costs_table, dense_costs, multiply_adds
+from .dense import a_trous, shift_and_stitch
 from .fcn import FCN, fcn8s, fcn8s_at_once, fcn16s, fcn32s
 from .surgery import (
     Transplant,
@@ -39,13 +41,18 @@ __all__ = [
     "FCN",
     "NETWORKS",
     "Transplant",
+    "a_trous",
     "classifier_to_fcn",
+    "costs_table",
     "create",
+    "dense_costs",
     "fcn8s",
     "fcn8s_at_once",
     "fcn16s",
     "fcn32s",
     "fully_connected_to_convolution",
+    "multiply_adds",
+    "shift_and_stitch",
     "vgg",
     "warm_start",
 ]

@@ -121,6 +121,28 @@ class FCN(nn.Module):
         self.crops[up] = crop_offset(up_map, skip_map)
         return skip_map
 
+    def coarse(self) -> nn.Sequential:
+        """Return the layers up to `score_fr`, under their names, without enlargements.
+
+        One score for every 32 × 32 pixels; the modules are this network's own, not
+        copies. `models.shift_and_stitch` and `models.a_trous` make it dense.
+        """
+        layers: dict[str, nn.Module] = {}
+        for layer in self.table:
+            shape = layer.geometry
+            if isinstance(layer, ConvLayer):
+                layers[layer.name] = getattr(self, layer.name)
+                layers[f"relu_{layer.name}"] = nn.ReLU(inplace=True)
+                if layer.dropout:
+                    layers[f"drop_{layer.name}"] = self.drop
+            else:
+                layers[layer.name] = nn.MaxPool2d(
+                    shape.kernel, shape.stride, ceil_mode=True
+                )
+        chain = nn.Sequential(**layers, score_fr=self.score_fr)
+        chain.training = self.training
+        return chain
+
     def forward(self, *inputs: Tensor) -> Tensor:
         """Images (N, 3, H, W), as of `data.to_input` → scores (N, n_classes, H, W).
 
