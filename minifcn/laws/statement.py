@@ -313,7 +313,8 @@ def _shown(array: np.ndarray) -> str:
     if array.size > PRINTED:
         return f"… ({array.size} numbers)"
     digits: Any = {"float_kind": "{:.9g}".format}  # 7, where NumPy writes 7.
-    return np.array2string(array, separator=", ", formatter=digits)
+    text = np.array2string(array, separator=", ", formatter=digits)
+    return " ".join(text.split())  # on one line
 
 
 def _folded(text: str) -> list[str]:
