@@ -1,6 +1,6 @@
 """Laws: what is true of every operator, stated once and run anywhere."""
 
-from . import convolution
+from . import convolution, nets
 from .cases import Case
 from .gradcheck import Coverage, GradientError, check_gradients, check_module
 from .implementation import Implementation, on_arrays
@@ -33,5 +33,6 @@ __all__ = [
     "inner",
     "law",
     "laws_of",
+    "nets",
     "on_arrays",
 ]

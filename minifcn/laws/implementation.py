@@ -8,6 +8,12 @@ and back, whatever those run on:
 array([0., 2.])
 >>> ops.gradients("relu", np.array([5.0, 7.0]), np.array([-1.0, 2.0]))
 (array([0., 7.]),)
+
+The functions of `geometry` and `metrics` are on trial too. They take whole numbers and
+counts, and no Tensors:
+
+>>> ops.conv_output_size(7, kernel=3, stride=2)
+3
 """
 
 from collections.abc import Callable, Mapping
@@ -16,10 +22,33 @@ from typing import Any
 
 import numpy as np
 
+from .. import geometry, metrics, models
 from .. import ops as library
 from ..arrays import to_device, to_numpy
 from ..autograd import Function, Tensor
 from .cases import Case
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    function.__name__: function
+    for function in (
+        geometry.span,
+        geometry.conv_output_size,
+        geometry.pool_output_size,
+        geometry.conv_transpose_output_size,
+        geometry.chain_output_size,
+        geometry.chain_receptive_field,
+        geometry.chain_map,
+        geometry.crop_offset,
+        metrics.confusion_matrix,
+        metrics.iu_per_class,
+        metrics.accuracy_per_class,
+        metrics.scores,
+        models.shift_and_stitch,
+        models.a_trous,
+    )
+}
+"""What is on trial beside the operators: they are called as they are."""
 
 
 class Raised(AssertionError):
@@ -34,7 +63,7 @@ class Implementation:
         device: where the library's operators run, "cpu" or "cuda".
         dtype: what the arrays of floats are handed over as.
         operators: {name: function of Tensors}, with the arguments of `minifcn.ops`, in
-            the place of the library's.
+            the place of the library's; also those of `FUNCTIONS`, without Tensors.
     """
 
     def __init__(
@@ -46,15 +75,15 @@ class Implementation:
     ):
         self.name, self.device, self.dtype = name, device, dtype
         self.operators = dict(operators or {})
-        unknown = sorted(self.operators.keys() - set(library.__all__))
+        known = [*library.__all__, *FUNCTIONS]
+        unknown = sorted(self.operators.keys() - set(known))
         if unknown:
             raise ValueError(
-                f"operators holds {', '.join(unknown)}; there are "
-                f"{', '.join(library.__all__)}"
+                f"operators holds {', '.join(unknown)}; there are {', '.join(known)}"
             )
 
     def __getattr__(self, operator: str) -> Callable[..., Any]:
-        if operator not in library.__all__:
+        if operator not in library.__all__ and operator not in FUNCTIONS:
             raise AttributeError(f"there is no operator {operator!r}")
         return partial(self.run, operator)
 
@@ -66,6 +95,10 @@ class Implementation:
         Raises:
             Raised: the operator raised an error, or wrote over an input.
         """
+        if operator in FUNCTIONS:
+            function = self.operators.get(operator, FUNCTIONS[operator])
+            plain = [_read_only(x) for x in inputs]
+            return self._guarded(operator, lambda: function(*plain, **arguments), [])
         y, _ = self._call(operator, inputs, arguments)
         return _unwrapped(y)
 
@@ -111,8 +144,7 @@ class Implementation:
             return to_device(x, self.device)
         array = to_device(x.astype(self.dtype, copy=False), self.device)
         if isinstance(array, np.ndarray):
-            array = array.view()
-            array.flags.writeable = False
+            array = _read_only(array)
         leaves.append(Tensor(array, requires_grad=True))
         return leaves[-1]
 
@@ -185,6 +217,14 @@ def _missing(*_: Any, **__: Any) -> None:
     raise NotImplementedError("no backward was given")
 
 
+def _read_only(x: Any) -> Any:
+    """Return a view of an array that cannot be written over; anything else as it is."""
+    if isinstance(x, np.ndarray):
+        x = x.view()
+        x.flags.writeable = False
+    return x
+
+
 def _unwrapped(y: Any) -> Any:
     if isinstance(y, tuple):
         return tuple(_unwrapped(item) for item in y)
@@ -195,4 +235,4 @@ def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-__all__ = ["Implementation", "Judged", "Raised", "on_arrays"]
+__all__ = ["FUNCTIONS", "Implementation", "Judged", "Raised", "on_arrays"]
