@@ -1,6 +1,11 @@
 """Laws: what is true of every operator, stated once and run anywhere."""
 
-from . import convolution, nets
+# isort: off  (in the order of the table of laws)
+from . import convolution
+from . import pooling, unpooling, averaging
+from . import nets
+
+# isort: on
 from .cases import Case
 from .gradcheck import Coverage, GradientError, check_gradients, check_module
 from .implementation import Implementation, on_arrays
@@ -26,6 +31,7 @@ __all__ = [
     "Law",
     "LawError",
     "Verdict",
+    "averaging",
     "check_gradients",
     "check_module",
     "convolution",
@@ -35,4 +41,6 @@ __all__ = [
     "laws_of",
     "nets",
     "on_arrays",
+    "pooling",
+    "unpooling",
 ]
