@@ -21,6 +21,8 @@ Array = Any  # numpy.ndarray or cupy.ndarray: the two share one interface
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+DEVICES = ("cpu", "cuda")  # where arrays can lie
+
 PIECE = 1 << 18  # elements: 1 MiB of float32
 SMALL = 1 << 22  # multiply-adds that a core does in about 0.1 ms
 LEAST_TASKS = 4  # so that several threads share even one small image
@@ -64,12 +66,22 @@ def device_of(array: Array) -> str:
 
 
 def to_device(array: Array, device: str) -> Array:
-    """Return the array on `device`, `"cpu"` or `"cuda"`; no copy if it is there."""
-    if device == "cpu":
-        return to_numpy(array)
+    """Return the array on `device`, one of `DEVICES`; no copy if it is there."""
+    check_device(device)
+    return to_numpy(array) if device == "cpu" else cupy().asarray(array)
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that there is not, or that this machine cannot use.
+
+    Raises:
+        ValueError: names the devices, or what is missing.
+    """
+    if device not in DEVICES:
+        names = " or ".join(repr(name) for name in DEVICES)
+        raise ValueError(f"device is {device!r}; it must be {names}")
     if device == "cuda":
-        return cupy().asarray(array)
-    raise ValueError(f"device is {device!r}; it must be 'cpu' or 'cuda'")
+        cupy()
 
 
 def to_numpy(array: Array) -> np.ndarray:

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from minifcn.arrays import DEVICES
+
 SCORE_TITLES = {
     "pixel_accuracy": "pixel acc.",
     "mean_accuracy": "mean acc.",
@@ -25,9 +27,9 @@ def example(parser: ArgumentParser, *lines: str) -> None:
 
 
 def add_device(parser: ArgumentParser) -> None:
-    """Add --device; :func:`check_device` looks whether it can be had."""
+    """Add --device; `arrays.check_device` looks whether it can be had."""
     parser.add_argument(
-        "--device", choices=("cpu", "cuda"), default="cpu", help="where to compute"
+        "--device", choices=DEVICES, default="cpu", help="where to compute"
     )
 
 
@@ -43,14 +45,6 @@ def add_json(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print figures as JSON and nothing else"
     )
-
-
-def check_device(device: str) -> None:
-    """Raise ValueError where the device cannot be had."""
-    from minifcn import arrays
-
-    if device == "cuda":
-        arrays.cupy()
 
 
 def numbers(text: str) -> tuple[float, ...]:

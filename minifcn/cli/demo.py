@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
+from minifcn.arrays import check_device
 from minifcn.cli.common import (
     add_device,
     add_json,
     add_seed,
-    check_device,
     example,
     print_json,
     score_table,

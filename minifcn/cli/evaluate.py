@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from minifcn import metrics
+from minifcn.arrays import check_device
 from minifcn.cli.common import (
     add_device,
     add_json,
     add_seed,
-    check_device,
     example,
     note,
     percent,

@@ -6,7 +6,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
-from minifcn.cli.common import add_device, add_seed, check_device, example
+from minifcn.arrays import check_device
+from minifcn.cli.common import add_device, add_seed, example
 from minifcn.data.files import SUFFIXES, open_picture, read_image
 from minifcn.training import album, checkpoint, predict
 from minifcn.training.progress import bar

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from minifcn.arrays import check_device
 from minifcn.cli.common import (
     add_device,
     add_json,
-    check_device,
     command_line,
     example,
     note,
