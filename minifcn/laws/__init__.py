@@ -1,6 +1,7 @@
 """Laws: what is true of every operator, stated once and run anywhere."""
 
-# isort: off  (in the order of the table of laws)
+# In the order of the table of laws.
+# isort: off
 from . import convolution
 from . import pooling, unpooling, averaging
 from . import nets
