@@ -24,10 +24,9 @@ import numpy as np
 
 from .. import geometry, metrics, models
 from .. import ops as library
-from ..arrays import to_device, to_numpy
+from ..arrays import check_device, to_device, to_numpy
 from ..autograd import Function, Tensor
 from .cases import Case
-
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
@@ -60,8 +59,8 @@ class Implementation:
 
     Attributes:
         name: how messages and tables call it.
-        device: where the library's operators run, "cpu" or "cuda".
-        dtype: what the arrays of floats are handed over as.
+        device: where the library's operators run, one of `arrays.DEVICES`.
+        dtype: what the arrays of floats are handed over as, "float64" or "float32".
         operators: {name: function of Tensors}, with the arguments of `minifcn.ops`, in
             the place of the library's; also those of `FUNCTIONS`, without Tensors.
     """
@@ -73,6 +72,9 @@ class Implementation:
         dtype: str = "float64",
         operators: Mapping[str, Callable[..., Any]] | None = None,
     ):
+        check_device(device)
+        if dtype not in ("float64", "float32"):
+            raise ValueError(f"dtype is {dtype!r}; it must be 'float64' or 'float32'")
         self.name, self.device, self.dtype = name, device, dtype
         self.operators = dict(operators or {})
         known = [*library.__all__, *FUNCTIONS]
@@ -93,7 +95,8 @@ class Implementation:
         Arrays of whole numbers go as they are, those of floats as read-only Tensors.
 
         Raises:
-            Raised: the operator raised an error, or wrote over an input.
+            Raised: the operator raised an error, wrote over an input, or returned
+                what is no Tensor.
         """
         if operator in FUNCTIONS:
             function = self.operators.get(operator, FUNCTIONS[operator])
@@ -132,6 +135,12 @@ class Implementation:
         leaves: list[Tensor] = []
         wrapped = [self._wrapped(x, leaves) for x in inputs]
         y = self._guarded(operator, lambda: function(*wrapped, **arguments), leaves)
+        first = y[0] if isinstance(y, tuple) and y else y
+        if not isinstance(first, Tensor):
+            raise Raised(
+                f"{operator} returned {type(first).__name__}; it must return a Tensor "
+                "(on_arrays makes such an operator from functions of arrays)"
+            )
         return y, leaves
 
     def _wrapped(self, x: Any, leaves: list[Tensor]) -> Any:
@@ -141,11 +150,9 @@ class Implementation:
         if not isinstance(x, np.ndarray):
             return x
         if x.dtype.kind != "f":
-            return to_device(x, self.device)
+            return _read_only(to_device(x, self.device))
         array = to_device(x.astype(self.dtype, copy=False), self.device)
-        if isinstance(array, np.ndarray):
-            array = _read_only(array)
-        leaves.append(Tensor(array, requires_grad=True))
+        leaves.append(Tensor(_read_only(array), requires_grad=True))
         return leaves[-1]
 
     def _guarded(self, operator: str, task: Any, leaves: list[Tensor]) -> Any:
@@ -153,11 +160,13 @@ class Implementation:
         try:
             y = task()
         except Exception as error:
-            raise Raised(f"  {operator} raised {_sentence(error)}") from error
+            sentence = f"{type(error).__name__}: {error}"
+            raise Raised(f"{operator} raised {sentence}") from error
         for leaf, old in zip(leaves, before, strict=True):
             same = (leaf.data == old) | ((leaf.data != leaf.data) & (old != old))  # nan
             if not same.all():
-                raise Raised(f"  {operator} changed one of its inputs")
+                leaf.data[...] = old  # or the message would show what it wrote
+                raise Raised(f"{operator} wrote over its input of shape {leaf.shape}")
         return y
 
 
@@ -179,16 +188,35 @@ class Judged(Function):
 class OnArrays(Function):
     """A forward and a backward of plain arrays, put on the tape (see `on_arrays`)."""
 
-    def __init__(self, forward: Any, backward: Any, arguments: dict[str, Any]):
+    def __init__(
+        self, forward: Any, backward: Any, arguments: dict[str, Any], packed: bool
+    ):
         self.functions, self.arguments = (forward, backward), arguments
+        self.packed = packed  # whether the arrays go in one list (concat)
 
     def forward(self, *arrays: Any) -> Any:
         self.arrays = arrays
-        return self.functions[0](*arrays, **self.arguments)
+        y = self.functions[0](*self._handed(), **self.arguments)
+        if not hasattr(y, "dtype"):
+            given = type(y).__name__
+            raise TypeError(f"forward returned {given}; it must return an array")
+        return y
 
     def backward(self, gy: Any) -> Any:
-        gradients = self.functions[1](gy, *self.arrays, **self.arguments)
-        return gradients if isinstance(gradients, tuple) else (gradients,)
+        found = self.functions[1](gy, *self._handed(), **self.arguments)
+        found = list(found) if isinstance(found, tuple | list) else [found]
+        floats = sum(x.dtype.kind == "f" for x in self.arrays)
+        if len(found) != floats or not all(hasattr(g, "dtype") for g in found):
+            given = ", ".join(type(g).__name__ for g in found)
+            raise TypeError(
+                f"backward returned ({given}); it must return {floats} arrays, a "
+                "gradient for each array of floats"
+            )
+        # Labels and other whole numbers have no gradient.
+        return tuple(found.pop(0) if x.dtype.kind == "f" else None for x in self.arrays)
+
+    def _handed(self) -> tuple[Any, ...]:
+        return (list(self.arrays),) if self.packed else self.arrays
 
 
 def on_arrays(
@@ -197,9 +225,11 @@ def on_arrays(
     """Make an operator of Tensors from functions of arrays, such as a learner writes.
 
     Args:
-        forward: takes the operator's arrays and arguments, returns an array.
+        forward: takes the operator's arrays and arguments, returns an array. concat
+            takes its arrays in one list.
         backward: takes the gradient of the output, then what forward takes; returns
-            the gradients of the arrays. Laws of gradients fail without it.
+            the gradient of the array of floats, or of each in a tuple. Laws of
+            gradients fail without it.
 
     >>> relu = on_arrays(lambda x: np.maximum(x, 0))
     >>> mine = Implementation("mine", operators={"relu": relu})
@@ -208,13 +238,15 @@ def on_arrays(
     """
 
     def operator(*inputs: Any, **arguments: Any) -> Tensor:
-        return OnArrays(forward, backward or _missing, arguments)(*inputs)
+        packed = bool(inputs) and isinstance(inputs[0], list | tuple)
+        arrays = inputs[0] if packed else inputs
+        return OnArrays(forward, backward or _missing, arguments, packed)(*arrays)
 
     return operator
 
 
 def _missing(*_: Any, **__: Any) -> None:
-    raise NotImplementedError("no backward was given")
+    raise NotImplementedError("on_arrays was given no backward")
 
 
 def _read_only(x: Any) -> Any:
@@ -229,10 +261,6 @@ def _unwrapped(y: Any) -> Any:
     if isinstance(y, tuple):
         return tuple(_unwrapped(item) for item in y)
     return to_numpy(y.data if isinstance(y, Tensor) else y)
-
-
-def _sentence(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 __all__ = ["FUNCTIONS", "Implementation", "Judged", "Raised", "on_arrays"]
