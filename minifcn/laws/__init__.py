@@ -4,6 +4,7 @@
 # isort: off
 from . import convolution
 from . import pooling, unpooling, averaging
+from . import activation
 from . import nets
 
 # isort: on
@@ -32,6 +33,7 @@ __all__ = [
     "Law",
     "LawError",
     "Verdict",
+    "activation",
     "averaging",
     "check_gradients",
     "check_module",
