@@ -31,6 +31,7 @@ from .cases import Case
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
+        library.bilinear_kernel,
         geometry.span,
         geometry.conv_output_size,
         geometry.pool_output_size,
@@ -47,7 +48,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         models.a_trous,
     )
 }
-"""What is on trial beside the operators: they are called as they are."""
+"""What takes no Tensors and is on trial all the same: called as it is."""
 
 
 class Raised(AssertionError):
@@ -77,7 +78,7 @@ class Implementation:
             raise ValueError(f"dtype is {dtype!r}; it must be 'float64' or 'float32'")
         self.name, self.device, self.dtype = name, device, dtype
         self.operators = dict(operators or {})
-        known = [*library.__all__, *FUNCTIONS]
+        known = list(dict.fromkeys([*library.__all__, *FUNCTIONS]))
         unknown = sorted(self.operators.keys() - set(known))
         if unknown:
             raise ValueError(
