@@ -219,4 +219,12 @@ class Permute(Function):
         return gx.reshape(self.shape)
 
 
-from . import convolution, pooling  # noqa: E402, F401
+from . import (  # noqa: E402
+    activation,  # noqa: F401
+    convolution,  # noqa: F401
+    fusion,  # noqa: F401
+    normalization,  # noqa: F401
+    pooling,  # noqa: F401
+    resampling,  # noqa: F401
+    softmax,  # noqa: F401
+)

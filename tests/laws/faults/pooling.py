@@ -16,6 +16,7 @@ from . import (
     one_later,
     swapped_sides,
     wrong_gradient,
+    wrong_value,
 )
 
 
@@ -81,12 +82,9 @@ def _(right, x, *rest, **arguments):
     return (-y[0], y[1]) if isinstance(y, tuple) else -y
 
 
-@fault("max_pool2d", "windows that see only padding are zero")
-def _(right, x, *rest, **arguments):
-    y = right(x, *rest, **arguments)
-    if isinstance(y, tuple) or not np.isinf(y.data).any():
-        return y
-    return y + Tensor(np.where(np.isinf(y.data), np.inf, 0))  # no warning wanted
+@wrong_value("max_pool2d", "windows that see only padding are zero")
+def _(y, x, *rest, **arguments):
+    return np.where(np.isinf(y), 0, y)
 
 
 def passes_gradient_by(name, weigh):
