@@ -5,6 +5,7 @@
 from . import convolution
 from . import pooling, unpooling, averaging
 from . import activation
+from . import resampling
 from . import nets
 
 # isort: on
