@@ -61,6 +61,7 @@ class _Ledger:
 
 
 _ledger: ContextVar[_Ledger | None] = ContextVar("ledger", default=None)
+_dtype: ContextVar[str] = ContextVar("dtype", default="float64")  # of who is on trial
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Law:
         Raises:
             LawError: it is broken.
         """
+        token = _dtype.set(ops.dtype)
         try:
             self.body(ops, case)
         except HypothesisException:  # assume(): this case is none of the law's
@@ -97,6 +99,8 @@ class Law:
             broken = LawError(self._explain(ops, case, error))
             broken.case = case
             raise broken from error
+        finally:
+            _dtype.reset(token)
 
     def hold(
         self, ops: Implementation, cases: int = 100, seed: int = 0, shrink: bool = True
@@ -239,7 +243,8 @@ def equal(
         came, expected: arrays or numbers; nan equals nan, infinity itself.
         what: the name of the value, for the message.
         tolerance: of the largest finite value (1 at least); 0 for equality to the last
-            digit, `TOLERANCE` of came's type if left out.
+            digit; if left out the `TOLERANCE` of came's type, or of the type of the
+            implementation on trial where that is coarser.
 
     Raises:
         Difference: shows both, and where they first differ.
@@ -248,7 +253,8 @@ def equal(
     if came.shape != expected.shape:
         raise Difference(f"{what} has shape {came.shape}, expected {expected.shape}")
     if tolerance is None:
-        tolerance = TOLERANCE.get(str(came.dtype), TOLERANCE["float64"])
+        types = str(came.dtype), _dtype.get()
+        tolerance = max(TOLERANCE.get(name, 0) for name in types)
     errors = _errors(came, expected)
     note_error(float(errors.max(initial=0)))
     wrong = ~(errors <= tolerance)
