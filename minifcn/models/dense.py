@@ -105,12 +105,11 @@ def axes_of(layer: nn.Module) -> Axes:
         pair(window.dilation, "dilation", 1),
         strict=True,
     )
-    if kind is nn.Conv2d:
-        height, width = (Conv(*axis) for axis in numbers)
-        return height, width
-    up = window.ceil_mode
-    height_, width_ = (Pool(k, s, p, up, d) for k, s, p, d in numbers)
-    return height_, width_
+    axes = [
+        Conv(k, s, p, d) if kind is nn.Conv2d else Pool(k, s, p, window.ceil_mode, d)
+        for k, s, p, d in numbers
+    ]
+    return axes[0], axes[1]
 
 
 def _stride(axis: Any) -> int:
@@ -341,11 +340,11 @@ def _mean(x: Tensor, counted: Array, pool: Any) -> Tensor:
 def a_trous(net: nn.Module, stride: Any = 1) -> nn.Module:
     """Return a net that answers every `stride` pixels, with the parameters of `net`.
 
-    Strides are left out from the layer on where their product would exceed `stride`
-    (step t of a layer: gcds of the products with `stride`, so that the last is met
-    exactly); every later filter, pool and frame is rarefied: dilation and padding times
-    the hole so far. Its answers are those of `shift_and_stitch`, in one pass, and on
-    the tape.
+    Strides are left out from the layer on where their product would exceed `stride`;
+    every later filter, pool and frame is rarefied: dilation and padding times the hole
+    so far. After strides of product S the maps stand gcd(S, stride) pixels apart, so
+    that `stride` is met exactly. The answers are those of `shift_and_stitch`, in one
+    pass, and on the tape.
 
     The Parameters are the same objects: training one net trains the other. Pools that
     round up get the last window's missing pixels as a frame.

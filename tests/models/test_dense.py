@@ -302,6 +302,42 @@ def test_runs_that_lie_beyond_a_small_image_answer_from_their_frames():
     assert one.shape == (1, 3, 1 + 3 * 4, 2 + 3 * 4)
 
 
+def alexnet(n):
+    """AlexNet in small: stride 4, groups, LRN, overlapping pools that round up."""
+    return nn.Sequential(
+        conv1=nn.Conv2d(3, n, 11, 4, padding=20),
+        relu1=nn.ReLU(),
+        pool1=nn.MaxPool2d(3, 2, ceil_mode=True),
+        norm1=nn.LocalResponseNorm(5),
+        conv2=nn.Conv2d(n, 2 * n, 5, padding=2, groups=2),
+        relu2=nn.ReLU(),
+        pool2=nn.MaxPool2d(3, 2, ceil_mode=True),
+        norm2=nn.LocalResponseNorm(5),
+        conv3=nn.Conv2d(2 * n, 2 * n, 3, padding=1),
+        relu3=nn.ReLU(),
+        conv5=nn.Conv2d(2 * n, n, 3, padding=1, groups=2),
+        pool5=nn.MaxPool2d(3, 2, ceil_mode=True),
+        fc6=nn.Conv2d(n, 4, 3),
+    )
+
+
+@pytest.mark.parametrize("stride", [(32, 4), 16, (2, 16)])
+def test_alexnet(stride):
+    net = alexnet(4).to(dtype=np.float64).eval()
+    x = image(1, 3, 101, 83)
+    one, other = stitched(net, x, stride), answers(a_trous(net, stride), x)
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-12 * abs(one).max())
+    steps = [32 // s for s in np.broadcast_to(stride, 2)]
+    np.testing.assert_array_equal(one[:, :, :: steps[0], :: steps[1]], answers(net, x))
+
+
+def test_an_empty_batch_gives_empty_maps():
+    net = nn.Sequential(nn.Conv2d(2, 3, 3, 2), nn.MaxPool2d(2))
+    x = np.zeros((0, 2, 11, 9), np.float32)
+    one, other = stitched(net, x), answers(a_trous(net), x)
+    assert one.shape == other.shape == (0, 3, 7, 5)
+
+
 # ---- the net that comes back
 
 
@@ -467,7 +503,16 @@ def test_the_coarse_stream_is_the_fcn_without_its_enlargement(geometry):
     y = net.upscore(Tensor(answers(coarse, x)))
     crop = net.crops["upscore"]
     np.testing.assert_array_equal(ops.crop(y, crop, (45, 61)).data, answers(net, x))
-    np.testing.assert_array_equal(answers(coarse.train(), x).shape[:2], (1, 2))
+
+
+def test_the_coarse_stream_drops_as_the_fcn_does():
+    net, x = models.fcn32s(2, width=1 / 16).train(), image(1, 3, 9, 8).astype("f4")
+    net.score_fr.weight.data[...] = 1
+    assert (answers(net.coarse(), x) != answers(net.coarse(), x)).any()
+    np.testing.assert_array_equal(
+        answers(net.eval().coarse(), x), answers(net.coarse(), x)
+    )
+    assert not net.coarse().training
 
 
 @pytest.mark.parametrize("size", [(45, 61), (1, 33), (64, 3)])
@@ -610,7 +655,7 @@ def test_multiply_adds_of_an_fcn_are_those_that_run(name, geometry):
     assert models.multiply_adds(net, (45, 70)) == count(lambda: answers(net, x))
 
 
-@pytest.mark.parametrize("stride", [32, (8, 16)])
+@pytest.mark.parametrize("stride", [32, (8, 16), (1, 32)])
 def test_multiply_adds_of_a_dense_fcn_are_those_that_run(stride):
     net, x, count = fcn32s("same"), image(1, 3, 45, 70), Counter()
     costs = models.dense_costs(net, (45, 70), stride)
