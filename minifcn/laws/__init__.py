@@ -46,5 +46,6 @@ __all__ = [
     "nets",
     "on_arrays",
     "pooling",
+    "resampling",
     "unpooling",
 ]
