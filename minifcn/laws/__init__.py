@@ -5,6 +5,7 @@
 from . import convolution
 from . import pooling, unpooling, averaging
 from . import activation
+from . import fusion
 from . import resampling
 from . import nets
 
@@ -40,6 +41,7 @@ __all__ = [
     "check_module",
     "convolution",
     "equal",
+    "fusion",
     "inner",
     "law",
     "laws_of",

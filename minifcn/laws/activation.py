@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from ..ops import activation
-from .cases import Case, seeds, whole_numbers
+from .cases import Case, seeds, shapes, whole_numbers
 from .general import Operator, call, judge, pull_back, strided
 from .implementation import Implementation
 from .statement import Difference, equal, law
@@ -27,10 +27,7 @@ def arrays(
     draw: DrawFn, operator: str, values: Any = whole_numbers, **arguments: Any
 ) -> Case:
     """Draw an x of one to four axes."""
-    sizes = st.permutations((2, 3, 4, 5)).flatmap(
-        lambda four: st.integers(1, 4).map(lambda axes: tuple(four[:axes]))
-    )
-    shape, seed = draw(sizes), draw(seeds())
+    shape, seed = draw(shapes()), draw(seeds())
     x = values(np.random.default_rng(seed), shape)
     drawn = {name: draw(value) for name, value in arguments.items()}
     return Case(operator, {"x": x}, drawn, seed)

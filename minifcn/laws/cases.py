@@ -119,6 +119,13 @@ def batches() -> SearchStrategy[int]:
     return st.integers(2, 3)
 
 
+def shapes() -> SearchStrategy[tuple[int, ...]]:
+    """Draw one to four unequal sizes, of an operator that takes any shape."""
+    return st.permutations((2, 3, 4, 5)).flatmap(
+        lambda sizes: st.integers(1, 4).map(lambda axes: tuple(sizes[:axes]))
+    )
+
+
 @dataclass(frozen=True)
 class Window:
     """A size of an image, and a window that fits into it: all (height, width)."""
