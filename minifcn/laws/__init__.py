@@ -5,8 +5,9 @@
 from . import convolution
 from . import pooling, unpooling, averaging
 from . import activation
-from . import fusion
+from . import normalization
 from . import resampling
+from . import fusion
 from . import nets
 
 # isort: on
@@ -46,6 +47,7 @@ __all__ = [
     "law",
     "laws_of",
     "nets",
+    "normalization",
     "on_arrays",
     "pooling",
     "resampling",
