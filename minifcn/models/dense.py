@@ -503,7 +503,8 @@ class Placement:
     input to the right; and so at the end, should it end too soon.
 
     With a stride s of more than 1 the dense map is enlarged s times by the fixed
-    bilinear kernel (`ops.upsample`), which moves its pixels by (s − 1) / 2.
+    bilinear kernel (`ops.upsample`), which moves its pixels by (s − 1) / 2. An
+    enlargement that the FCN has learned is for its own stride, and not used.
 
     Attributes:
         factor: the stride of the dense map, per axis.

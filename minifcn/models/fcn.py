@@ -132,6 +132,7 @@ class FCN(nn.Module):
             shape = layer.geometry
             if isinstance(layer, ConvLayer):
                 layers[layer.name] = getattr(self, layer.name)
+                # Over the convolution's output, which it does not keep for backward.
                 layers[f"relu_{layer.name}"] = nn.ReLU(inplace=True)
                 if layer.dropout:
                     layers[f"drop_{layer.name}"] = self.drop
@@ -153,8 +154,7 @@ class FCN(nn.Module):
         if x.ndim != 4 or x.shape[1] != 3:
             raise ValueError(f"x has shape {x.shape}; the network needs (N, 3, H, W)")
         size = x.shape[2:]  # (H, W)
-        pools = self._run_trunk(x)  # {name: (N, C, h, w)}
-        y = self.score_fr(pools.pop("top"))  # (N, n_classes, h, w)
+        y, pools = self._run_coarse(x)  # (N, n_classes, h, w), {name: (N, C, h, w)}
         for name, _, pool in self.streams:
             y = getattr(self, name)(y)  # about factor times as large
             if pool:
@@ -163,22 +163,15 @@ class FCN(nn.Module):
         # (N, n_classes, H, W), as large as the images.
         return ops.crop(y, self.crops[self.streams[-1][0]], size)
 
-    def _run_trunk(self, x: Tensor) -> dict[str, Tensor]:
-        """Run the table; return the outputs of the last layer and the skips' pools."""
+    def _run_coarse(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Run the coarse stream; return its scores, and the pools of the skips."""
         wanted = {pool for _, _, pool in self.streams}
         kept = {}
-        for layer in self.table:
-            shape = layer.geometry
-            if isinstance(layer, ConvLayer):
-                # Over the convolution's output, which it does not keep for backward.
-                x = ops.relu(getattr(self, layer.name)(x), inplace=True)
-                x = self.drop(x) if layer.dropout else x
-            else:
-                x = ops.max_pool2d(x, shape.kernel, shape.stride, ceil_mode=True)
-            if layer.name in wanted:
-                kept[layer.name] = x
-        kept["top"] = x
-        return kept
+        for name, layer in self.coarse().children():
+            x = layer(x)
+            if name in wanted:
+                kept[name] = x
+        return x, kept
 
     def _fuse(self, up: str, y: Tensor, pool: str, skip: Tensor) -> Tensor:
         """Score the pool, crop it or the enlarged scores, and add the two."""
