@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "score a trained net on a data set",
     "predict": "name the class of every pixel of photographs",
     "data": "draw scenes to learn from, or check a data set",
+    "verify": "hold the operators against every law, and print a table",
     "bench": "measure how fast the nets are",
     "doctor": "say what this machine has, what it lacks, and how to mend it",
 }

@@ -10,6 +10,7 @@ input, its values add up, and its backward pass is its adjoint.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def judge(operator: Operator) -> None:
     differentiated = o.smooth if o.smooth is not None else o.cases
     laws: list[tuple[str, Any, str, Callable[..., None]]] = [
         ("equals its definition", o.cases, "y = its explicit sums", _definition),
-        ("gradient is the derivative", differentiated, DERIVATIVE, _derivative),
+        (THE_DERIVATIVE, differentiated, DERIVATIVE, _derivative),
         (
             "gradient is linear in the one above",
             differentiated,
@@ -73,6 +74,7 @@ def judge(operator: Operator) -> None:
         add_law(o.name, title, drawn, formula, o.source, body)
 
 
+THE_DERIVATIVE = "gradient is the derivative"
 DERIVATIVE = "⟨g(v), d⟩ = (⟨v, f(x + hd)⟩ − ⟨v, f(x − hd)⟩) / 2h"
 LAYOUT = "f(x as float32, with strides, read-only) = f(x), in x's type"
 LINEAR = "f(x + 2v) + 2 f(0) = f(x) + 2 f(v)"
@@ -100,15 +102,21 @@ def _leaves(case: Case) -> list[str]:
 
 
 def _for(body: Callable[..., None], *settings: Any) -> Callable[..., None]:
-    return lambda ops, case: body(ops, case, *settings)
+    @wraps(body)  # for its docstring
+    def with_settings(ops: Implementation, case: Case) -> None:
+        body(ops, case, *settings)
+
+    return with_settings
 
 
 def _definition(ops: Implementation, case: Case) -> None:
+    """The fast way and the obviously right way give the same numbers."""
     define = getattr(definitions, case.operator)
     equal(call(ops, case), define(*case.positional, **case.arguments))
 
 
 def _derivative(ops: Implementation, case: Case) -> None:
+    """Move the inputs a little: the output moves as the backward pass foretells."""
     leaves = _leaves(case)
 
     def function(*arrays: Any) -> Any:
@@ -128,6 +136,7 @@ def _derivative(ops: Implementation, case: Case) -> None:
 
 
 def _linear_backward(ops: Implementation, case: Case) -> None:
+    """The backward pass is a product with the Jacobian: twice as much in, twice out."""
     y = call(ops, case)
     v, w = case.another(y, 1), case.another(y, 2)
     together = pull_back(ops, case, v + 2 * w)
@@ -137,6 +146,7 @@ def _linear_backward(ops: Implementation, case: Case) -> None:
 
 
 def _layouts(ops: Implementation, case: Case) -> None:
+    """How the numbers lie in memory is nobody's business, and their type is kept."""
     y = call(ops, case)
     v = case.another(y)
     gradients = pull_back(ops, case, v)
@@ -168,6 +178,7 @@ def strided(x: np.ndarray) -> np.ndarray:
 
 
 def _images(ops: Implementation, case: Case, names: Sequence[str]) -> None:
+    """Each image of a batch comes out as if it were alone."""
     y = call(ops, case)
     v = case.another(y)
     gradients = pull_back(ops, case, v)
@@ -181,6 +192,7 @@ def _images(ops: Implementation, case: Case, names: Sequence[str]) -> None:
 
 
 def _linear(ops: Implementation, case: Case, name: str) -> None:
+    """Sums of inputs give sums of outputs, once the constant f(0) is accounted for."""
     x = case.inputs[name]
     v, zero = case.another(x), np.zeros_like(x)
     together = call(ops, case, **{name: x + 2 * v}) + 2 * call(
@@ -190,6 +202,7 @@ def _linear(ops: Implementation, case: Case, name: str) -> None:
 
 
 def _adjoint(ops: Implementation, case: Case, name: str) -> None:
+    """The backward pass of a linear map is its transpose."""
     x = case.inputs[name]
     y = call(ops, case) - call(ops, case, **{name: np.zeros_like(x)})
     v = case.another(y)

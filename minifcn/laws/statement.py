@@ -84,6 +84,11 @@ class Law:
     cases: SearchStrategy[Case] = field(repr=False)
     body: Callable[[Implementation, Case], None] = field(repr=False)
 
+    @property
+    def meaning(self) -> str:
+        """What the claim says to somebody who learns, in a sentence."""
+        return (self.body.__doc__ or "").partition("\n")[0]
+
     def __call__(self, ops: Implementation, case: Case) -> None:
         """Try the law on one case.
 
@@ -256,7 +261,8 @@ def equal(
         types = str(came.dtype), _dtype.get()
         tolerance = max(TOLERANCE.get(name, 0) for name in types)
     errors = _errors(came, expected)
-    note_error(float(errors.max(initial=0)))
+    if came.dtype != np.float32 or _dtype.get() == "float32":  # else it is no measure
+        note_error(float(errors.max(initial=0)))
     wrong = ~(errors <= tolerance)
     if wrong.any():
         raise Difference(_difference(came, expected, wrong, what))

@@ -1,0 +1,89 @@
+"""``minifcn verify``: the operators held against every law."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from minifcn.cli.common import add_device, add_json, add_seed, example, print_json
+from minifcn.laws import Implementation, Law, verify
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add the options of ``minifcn verify``."""
+    add_device(parser)
+    parser.add_argument(
+        "--dtype",
+        choices=("float64", "float32"),
+        default="float64",
+        help="type of the arrays (float64)",
+    )
+    parser.add_argument(
+        "--cases",
+        type=int,
+        default=verify.CASES,
+        metavar="N",
+        help=f"how many to draw for each law ({verify.CASES})",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=(),
+        metavar="OPERATOR",
+        help="try the laws of these alone",
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="list the laws, and try none"
+    )
+    add_seed(parser)
+    add_json(parser)
+    example(
+        parser,
+        "minifcn verify",
+        "minifcn verify --only conv2d max_pool2d --cases 500",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: Namespace) -> int:
+    """Try the laws and print the report; 1 where one is broken."""
+    if args.cases < 1:
+        raise ValueError(f"--cases is {args.cases}; it must be 1 or more")
+    laws = verify.choose(args.only, args.dtype)
+    if args.list:
+        _list(laws, args.json)
+        return 0
+    ops = Implementation(device=args.device, dtype=args.dtype)
+    report = _try(laws, ops, args.cases, args.seed)
+    if args.json:
+        print_json(report.as_dict())
+    else:
+        print(verify.render(report))
+    return 0 if report.held else 1
+
+
+def _list(laws: Sequence[Law], json: bool) -> None:
+    if json:
+        print_json([verify.as_dict(law) for law in laws])
+    else:
+        print(verify.render_list(laws))
+
+
+def _try(
+    laws: Sequence[Law], ops: Implementation, cases: int, seed: int
+) -> verify.Report:
+    start, results = time.perf_counter(), []
+    with tqdm(
+        laws,
+        unit="law",
+        leave=False,
+        disable=None,  # None: where standard error is no terminal
+        dynamic_ncols=True,
+    ) as bar:
+        for law in bar:
+            bar.set_description(law.subject)
+            results.append(verify.attempt(law, ops, cases, seed))
+    return verify.Report(ops, cases, seed, results, time.perf_counter() - start)
