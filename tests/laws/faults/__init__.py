@@ -16,22 +16,29 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minifcn import Function, Tensor, ops
+from minifcn.laws.implementation import FUNCTIONS
 
 
 class Fault(NamedTuple):
-    """A wrong operator, by the name of the right one and of what is wrong."""
+    """A wrong operator, by the name of the right one and of what is wrong.
+
+    `subject` tells whose laws must catch it: the operator's own, if not others.
+    """
 
     operator: str
     name: str
     function: Callable[..., Any]
+    subject: str
 
 
 FAULTS: list[Fault] = []
 
 
-def fault(operator: str, name: str) -> Callable[..., Any]:
+def fault(operator: str, name: str, subject: str | None = None) -> Callable[..., Any]:
     """Register the function below as a wrong variant of an operator."""
-    right = getattr(ops, operator)
+    right = FUNCTIONS.get(operator) or getattr(ops, operator)
+    module = right.__module__.split(".")[-1]
+    subject = subject or (module if module in ("geometry", "metrics") else operator)
 
     def register(wrong):
         def variant(*inputs, **arguments):
@@ -40,16 +47,22 @@ def fault(operator: str, name: str) -> Callable[..., Any]:
             except (ValueError, IndexError, TypeError):  # does not fit this case
                 return right(*inputs, **arguments)
 
-        FAULTS.append(Fault(operator, name, variant))
+        FAULTS.append(Fault(operator, name, variant, subject))
         return wrong
 
     return register
 
 
-def changed(operator: str, name: str, argument: str, change: Callable) -> None:
+def changed(
+    operator: str,
+    name: str,
+    argument: str,
+    change: Callable,
+    subject: str | None = None,
+) -> None:
     """Register an operator that is called with one argument changed."""
 
-    @fault(operator, name)
+    @fault(operator, name, subject)
     def _(right, *inputs, **arguments):
         call = inspect.signature(right).bind(*inputs, **arguments)
         call.apply_defaults()
@@ -78,7 +91,9 @@ class WrongBackward(Function):
         return tuple(self.change(gradients, gy, arrays))
 
 
-def wrong_gradient(operator: str, name: str, input_number: int = 0) -> Callable:
+def wrong_gradient(
+    operator: str, name: str, input_number: int = 0, subject: str | None = None
+) -> Callable:
     """Register an operator whose gradient of one input is changed.
 
     The function below takes the right gradient, gy, and the arrays of all inputs.
@@ -91,7 +106,7 @@ def wrong_gradient(operator: str, name: str, input_number: int = 0) -> Callable:
                 gradients[input_number] = wrong.astype(gradients[input_number].dtype)
             return gradients
 
-        @fault(operator, name)
+        @fault(operator, name, subject)
         def _(right, *inputs, **arguments):
             if arguments.get("return_indices"):
                 _, indices = right(*inputs, **arguments)
@@ -223,6 +238,9 @@ from . import (  # noqa: E402
     activation,  # noqa: F401
     convolution,  # noqa: F401
     fusion,  # noqa: F401
+    geometry,  # noqa: F401
+    metrics,  # noqa: F401
+    nets,  # noqa: F401
     normalization,  # noqa: F401
     pooling,  # noqa: F401
     resampling,  # noqa: F401
