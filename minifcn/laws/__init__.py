@@ -6,6 +6,7 @@ from . import convolution
 from . import pooling, unpooling, averaging
 from . import activation
 from . import normalization
+from . import softmax
 from . import resampling
 from . import fusion
 from . import nets
@@ -51,5 +52,6 @@ __all__ = [
     "on_arrays",
     "pooling",
     "resampling",
+    "softmax",
     "unpooling",
 ]
