@@ -9,6 +9,7 @@ from . import normalization
 from . import softmax
 from . import resampling
 from . import fusion
+from . import metrics
 from . import nets
 
 # isort: on
@@ -48,6 +49,7 @@ __all__ = [
     "law",
     "laws_of",
     "nets",
+    "metrics",
     "normalization",
     "on_arrays",
     "pooling",
