@@ -131,7 +131,10 @@ def _derivative(ops: Implementation, case: Case) -> None:
             function, arrays, seed=case.seed, full_size=FULL_SIZE, directions=2
         )
     except GradientError as error:
-        raise Difference(str(error)) from error
+        said = str(error).removeprefix(f"{case.operator}: ")
+        for i, name in enumerate(leaves):
+            said = said.replace(f"input {i}", name)
+        raise Difference(said) from error
     note_error(found.worst_error)
 
 

@@ -10,6 +10,7 @@ returns where it holds and raises where it does not. `Law.hold` lets hypothesis 
 it with many cases, and raises the smallest that breaks it.
 """
 
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -28,6 +29,7 @@ from .implementation import Implementation, Raised
 TOLERANCE = {"float64": 1e-10, "float32": 2e-5}  # of the largest value expected
 PRINTED = 60  # elements of an array that an error message still shows
 COLUMNS = 80  # of an error message
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 class Difference(AssertionError):
@@ -181,7 +183,7 @@ class Law:
         return [title, *_folded(f"law: {self.formula}")]
 
     def _explain(self, ops: Implementation, case: Case, error: Exception) -> str:
-        lines = [*self._title(ops), *_folded(f"case: {case.call_as_text()}")]
+        lines = [*self._title(ops), *_folded(f"case: {_whole(case.call_as_text())}")]
         for name, array in case.inputs.items():
             lines += _folded(f"{name} {array.shape} = {_shown(array)}")
         said = str(error)
@@ -305,7 +307,7 @@ def _difference(
     return "\n".join(
         [
             f"expected {what} {expected.shape} = {_shown(expected)}",
-            f"came {what} {came.shape} = {_shown(came)}",
+            f"came     {what} {came.shape} = {_shown(came)}",
             f"first difference at {list(first)}: {numbers} "
             f"({wrong.sum()} of {wrong.size} differ)",
         ]
@@ -329,16 +331,22 @@ def _shown(array: np.ndarray) -> str:
     return " ".join(text.split())  # on one line
 
 
+def _whole(call: str) -> str:
+    """Keep tuples together where a call is folded: at spaces before names alone."""
+    return re.sub(r", (?=[^a-z])", f",{NO_BREAK}", call)
+
+
 def _folded(text: str) -> list[str]:
     """Indent a line of a message, and fold it if it is long."""
-    return textwrap.wrap(
-        " ".join(text.split()),
+    lines = textwrap.wrap(
+        text,
         COLUMNS,
         initial_indent="  ",
         subsequent_indent=" " * 6,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(NO_BREAK, " ") for line in lines]
 
 
 def subjects() -> Iterator[str]:

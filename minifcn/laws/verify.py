@@ -162,8 +162,11 @@ def _writing_nothing() -> Iterator[None]:
 
 def render(report: Report) -> str:
     """Write the report: what ran, a row for each subject, and every broken law."""
-    rows = [_row(subject, results) for subject, results in _by_subject(report.results)]
-    total = _row("all", report.results) + f"  {report.seconds:.0f} s"
+    rows = [
+        _row(subject, results) + ("" if all(r.held for r in results) else "  broken")
+        for subject, results in _by_subject(report.results)
+    ]
+    total = f"{_row('all', report.results)}  in {report.seconds:.0f} s"
     title = (
         f"{'':<20}{'laws held':>11}{'cases':>9}{'worst error':>14}{'of gradients':>14}"
     )
@@ -203,14 +206,13 @@ def _row(subject: str, results: Sequence[Result]) -> str:
     held = sum(result.held for result in results)
     values = [r.worst_error for r in results if not r.is_of_gradients]
     gradients = [r.worst_error for r in results if r.is_of_gradients]
-    row = (
+    return (
         f"{subject:<20}"
         f"{f'{held}/{len(results)}':>11}"
         f"{sum(result.cases for result in results):>9,}"
         f"{_worst(values):>14}"
         f"{_worst(gradients):>14}"
     )
-    return row if held == len(results) else row + "  broken"
 
 
 def _worst(errors: Iterable[float | None]) -> str:
