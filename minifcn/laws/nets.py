@@ -66,12 +66,14 @@ def _dense(ops: Implementation, way: str, case: Case, stride: Any = 1) -> np.nda
 
 
 def _on_every_patch(ops: Implementation, case: Case, way: str) -> None:
+    """It is what the net would say if it were run at every pixel, to the last digit."""
     net, x = _on_device(ops, case)
     expected = _answers(net, _patches(case, x.data, (1, 1)))
     equal(_dense(ops, way, case), expected, tolerance=0)
 
 
 def _own_answers(ops: Implementation, case: Case, way: str) -> None:
+    """Being dense adds answers between the net's own, and leaves those as they are."""
     net, x = _on_device(ops, case)
     FH, FW = (field.stride for field in receptive_fields(case.arguments["layers"]))
     y = _dense(ops, way, case)
@@ -79,6 +81,7 @@ def _own_answers(ops: Implementation, case: Case, way: str) -> None:
 
 
 def _partial(ops: Implementation, case: Case, way: str) -> None:
+    """A net made half dense gives some of the dense answers, and those are the same."""
     fields = receptive_fields(case.arguments["layers"])
     # The largest stride below the net's own that divides it.
     SH, SW = (
@@ -89,6 +92,7 @@ def _partial(ops: Implementation, case: Case, way: str) -> None:
 
 
 def _as_the_other(ops: Implementation, case: Case, way: str) -> None:
+    """Moving the image and spreading the filters are two ways to one result."""
     other = "shift_and_stitch" if way == "a_trous" else "a_trous"
     equal(_dense(ops, way, case), _dense(ops, other, case), tolerance=0)
 

@@ -15,6 +15,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import hypothesis
@@ -89,7 +90,8 @@ class Law:
     @property
     def meaning(self) -> str:
         """What the claim says to somebody who learns, in a sentence."""
-        return (self.body.__doc__ or "").partition("\n")[0]
+        body = self.body.func if isinstance(self.body, partial) else self.body
+        return (body.__doc__ or "").partition("\n")[0]
 
     def __call__(self, ops: Implementation, case: Case) -> None:
         """Try the law on one case.
