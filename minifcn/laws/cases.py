@@ -59,7 +59,8 @@ class Case:
             number: tells several apart.
         """
         shape = like if isinstance(like, tuple) else np.shape(like)
-        rng = np.random.default_rng([self.seed, number])
+        # From 1, as NumPy takes [seed, 0] for seed: that would draw x again.
+        rng = np.random.default_rng([self.seed, number + 1])
         return whole_numbers(rng, shape)
 
     def call_as_text(self) -> str:
