@@ -11,10 +11,19 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from .cases import Case, distinct, poolings, tied, whole_numbers
+from .cases import (
+    Case,
+    batches,
+    distinct,
+    poolings,
+    seeds,
+    tied,
+    unequal,
+    whole_numbers,
+)
 from .general import Operator, call, judge, pull_back
 from .implementation import Implementation
-from .pooling import frame, window_reads, with_arguments, with_image
+from .pooling import frame, with_arguments, with_image
 from .statement import equal, inner, law
 
 ZEILER = "Zeiler and Fergus 2014, section 2.1"
@@ -50,20 +59,42 @@ def undoing(case: Case) -> dict[str, Any]:
 
 @st.composite
 def unpoolings(draw: DrawFn) -> Case:
-    """Draw values and a pixel for each; some share one, some have none."""
-    pooled = draw(tilings())
-    a = undoing(pooled)
-    OH, OW = (len(reads) for reads in window_reads(pooled))
-    shape, pixels = (*pooled.x.shape[:2], OH, OW), pooled.x[0, 0].size
-    rng = np.random.default_rng(pooled.seed)
-    indices = rng.integers(-1, pixels, shape)
-    if draw(st.booleans()) and OH * OW <= pixels:  # none shared
-        numbers = [
-            rng.permutation(pixels)[: OH * OW] for _ in range(shape[0] * shape[1])
-        ]
-        indices = np.array(numbers).reshape(shape)
-    inputs = {"x": whole_numbers(rng, shape), "indices": indices}
-    return Case("max_unpool2d", inputs, a, pooled.seed)
+    """Draw values and a pixel for each: one of its own, or one of a few, or none."""
+    maxima, kernel, stride = (draw(unequal(1, most)) for most in (4, 3, 3))
+    padding = [
+        (draw(st.integers(0, k // 2)), draw(st.integers(0, k // 2))) for k in kernel
+    ]
+    usual = usual_size(maxima, kernel, stride, padding)
+    more = [draw(st.integers(1 - s, s - 1)) for s in stride]
+    size = [n + m for n, m in zip(usual, more, strict=True)]
+    assume(min(*usual, *size) > 0)
+    N, C, seed = draw(batches()), draw(st.integers(1, 3)), draw(seeds())
+    rng, shape = np.random.default_rng(seed), (N, C, *maxima)
+    inputs = {
+        "x": whole_numbers(rng, shape),
+        "indices": pixels_for(rng, shape, size[0] * size[1]),
+    }
+    arguments = {"kernel_size": kernel, "stride": stride, "padding": tuple(padding)}
+    arguments["output_size"] = (size[0], size[1])
+    return Case("max_unpool2d", inputs, arguments, seed)
+
+
+def usual_size(maxima: Any, kernel: Any, stride: Any, padding: Any) -> list[int]:
+    """Return (OH − 1)·SH − top − bottom + KH, and the same of the width."""
+    sides = zip(maxima, kernel, stride, padding, strict=True)
+    return [(n - 1) * s - sum(p) + k for n, k, s, p in sides]
+
+
+def pixels_for(
+    rng: np.random.Generator, shape: tuple[int, ...], pixels: int
+) -> np.ndarray:
+    """Draw a pixel for each value, of so many; −1 is none."""
+    values = shape[2] * shape[3]
+    if values <= pixels and rng.random() < 0.5:  # each its own
+        planes = [rng.permutation(pixels)[:values] for _ in range(shape[0] * shape[1])]
+        return np.array(planes).reshape(shape)
+    few = np.append(rng.integers(0, pixels, 3), -1)
+    return rng.choice(few, shape)
 
 
 judge(
@@ -154,31 +185,24 @@ def each_value_is_where_its_index_says(ops: Implementation, case: Case) -> None:
 
 @law(
     "max_unpool2d",
-    tilings(),
+    unpoolings(),
     "H = (OH − 1)·SH − top − bottom + KH, up to SH − 1 more if output_size says so",
 )
 def a_larger_output_only_has_more_zeros(ops: Implementation, case: Case) -> None:
     """The rows that a stride passed over; a pixel's number changes with the width."""
-    a = undoing(case)
+    a, x = dict(case.arguments), case.x
     del a["output_size"]
-    OH, OW = (len(reads) for reads in window_reads(case))
-    usual = [
-        (n - 1) * s - sum(p) + k
-        for n, s, p, k in zip(
-            (OH, OW), a["stride"], a["padding"], a["kernel_size"], strict=True
-        )
-    ]
-    assume(min(usual) > 0)
-    size = usual[0] + a["stride"][0] - 1, usual[1] + a["stride"][1] - 1
+    H, W = usual_size(x.shape[2:], *a.values())
+    nowhere = np.full(x.shape, -1)
+    zeros = np.zeros((*x.shape[:2], H, W))
+    equal(ops.max_unpool2d(x, nowhere, **a), zeros, "the size if none is given")
     rng = np.random.default_rng(case.seed)
-    N, C = case.x.shape[:2]
-    rows, cols = (rng.integers(0, n, (N, C, OH, OW)) for n in usual)
-    x = case.another(rows)
-    y = ops.max_unpool2d(x, rows * usual[1] + cols, **a)
-    equal(y.shape, (N, C, *usual), "the size if none is given")
-    wider = frame(y, [(0, n - m) for n, m in zip(size, usual, strict=True)], 0)
-    for given in (size, (N, C, *size)):
-        came = ops.max_unpool2d(x, rows * size[1] + cols, **a, output_size=given)
+    rows, cols = (rng.integers(0, n, x.shape) for n in (H, W))
+    y = ops.max_unpool2d(x, rows * W + cols, **a)
+    larger = H + a["stride"][0] - 1, W + a["stride"][1] - 1
+    wider = frame(y, ((0, larger[0] - H), (0, larger[1] - W)), 0)
+    for given in (larger, (*x.shape[:2], *larger)):
+        came = ops.max_unpool2d(x, rows * larger[1] + cols, **a, output_size=given)
         equal(came, wider, f"y of output_size {given}", tolerance=0)
 
 
