@@ -337,6 +337,34 @@ def its_size_is_undone_by_a_convolution(ops: Implementation, case: Case) -> None
         equal(conv_output_size(n, k, s, p, d), m + e // s, "size")
 
 
+@law(
+    "conv_transpose2d",
+    transposed_convolutions(),
+    "convᵀ(x, output_padding e)[: OH, : OW] = convᵀ(x), of OH × OW pixels",
+    DUMOULIN + "4",
+)
+def its_output_padding_lies_at_the_end(ops: Implementation, case: Case) -> None:
+    """More rows below and columns to the right; what there is stays where it is."""
+    y, (rows, cols) = call(ops, case), case.arguments["output_padding"]
+    OH, OW = y.shape[2] - rows, y.shape[3] - cols
+    assume(OH > 0 and OW > 0)
+    plain = case.arguments | {"output_padding": 0}
+    equal(
+        y[:, :, :OH, :OW], ops.conv_transpose2d(*case.positional, **plain), "y[: OH …]"
+    )
+
+
+@law(
+    "conv_transpose2d",
+    transposed_convolutions(bias=True),
+    "convᵀ(x, w, b) = convᵀ(x, w) + b",
+)
+def its_bias_is_added_to_each_channel(ops: Implementation, case: Case) -> None:
+    """Once for every output pixel, however many windows reach it."""
+    without = ops.conv_transpose2d(case.x, case.weight, **case.arguments)
+    equal(call(ops, case), without + case.bias[:, None, None])
+
+
 # ---- im2col and col2im
 
 
@@ -363,6 +391,15 @@ def a_kernel_times_columns_is_a_convolution(ops: Implementation, case: Case) -> 
     y = ops.conv2d(case.x, weight, **a)  # (N, 4, OH, OW)
     product = weight.reshape(4, -1) @ call(ops, case)
     equal(product.reshape(y.shape), y, "weight @ im2col(x)")
+
+
+@law("col2im", foldings(), "⟨col2im c, v⟩ = ⟨c, im2col v⟩")
+def its_adjoint_is_im2col(ops: Implementation, case: Case) -> None:
+    """Adding windows where they lie, and reading them there."""
+    image = call(ops, case)
+    v, a = case.another(image), dict(case.arguments)
+    del a["output_size"]
+    equal(inner(case.cols, ops.im2col(v, **a)), inner(image, v), "⟨c, im2col v⟩")
 
 
 @law("col2im", unfoldings(), "col2im(im2col x) = x · count, count = col2im(im2col 1)")
