@@ -147,14 +147,14 @@ def it_is_a_sum_and_a_relu(ops: Implementation, case: Case) -> None:
 
 @st.composite
 def rows_of_tensors(draw: DrawFn, count: int | None = None) -> Case:
-    """Draw one to four tensors that differ along one axis, and its number.
+    """Draw one to four tensors, alike or different along one axis, and its number.
 
     Args:
         count: how many, if not any number.
     """
     shape, seed = list(draw(shapes())), draw(seeds())
     dim = draw(st.integers(-len(shape), len(shape) - 1))
-    sizes = draw(st.permutations((1, 2, 3, 4)))
+    sizes = draw(st.permutations((1, 2, 3, 4)) | st.just((2, 2, 2, 2)))
     rng = np.random.default_rng(seed)
     inputs: dict[str, np.ndarray] = {}
     number = count or draw(st.integers(1, 4))
@@ -167,10 +167,11 @@ def rows_of_tensors(draw: DrawFn, count: int | None = None) -> Case:
 
 @st.composite
 def streams(draw: DrawFn) -> Case:
-    """Draw two or three images that differ in their channels, for dim = 1."""
+    """Draw two or three images, alike or of different channels, to join along those."""
     N, (H, W), seed = draw(batches()), draw(unequal(1, 5)), draw(seeds())
     rng, names = np.random.default_rng(seed), ("first", "second", "third")
-    channels = draw(st.permutations((1, 2, 3)))[: draw(st.integers(2, 3))]
+    channels = draw(st.permutations((1, 2, 3)) | st.just([2, 2]))
+    channels = channels[: draw(st.integers(2, 3))]
     inputs = {
         name: whole_numbers(rng, (N, C, H, W))
         for name, C in zip(names, channels, strict=False)
