@@ -210,8 +210,8 @@ class OnArrays(Function):
         if len(found) != floats or not all(hasattr(g, "dtype") for g in found):
             given = ", ".join(type(g).__name__ for g in found)
             raise TypeError(
-                f"backward returned ({given}); it must return {floats} arrays, a "
-                "gradient for each array of floats"
+                f"backward returned ({given}); it must return the gradient of each "
+                f"array of floats, {floats} in all"
             )
         # Labels and other whole numbers have no gradient.
         return tuple(found.pop(0) if x.dtype.kind == "f" else None for x in self.arrays)
