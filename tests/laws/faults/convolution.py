@@ -146,3 +146,21 @@ def _(right, cols, **arguments):
     return right(cols, **arguments) / np.maximum(
         1, right(Tensor(np.ones_like(cols.data)), **arguments).data
     )
+
+
+for operator in ("conv2d", "conv_transpose2d"):
+
+    @fault(operator, "kernel shifted")
+    def _(right, x, weight, *bias, **arguments):
+        shift = on_data(lambda a: np.roll(a, 1, axis=3))
+        return right(x, shift(weight), *bias, **arguments)
+
+
+@wrong_gradient("im2col", "gradient one row too low")
+def _(gx, gy, arrays):
+    return np.roll(gx, 1, axis=2)
+
+
+@wrong_gradient("col2im", "gradient of the windows beside")
+def _(gcols, gy, arrays):
+    return np.roll(gcols, 1, axis=2)

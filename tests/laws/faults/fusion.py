@@ -235,3 +235,8 @@ def _(gf, gy, arrays):
 @fault("scale", "factors get no gradient")
 def _(scale, x, factors):
     return scale(x, factors.detach() if isinstance(factors, Tensor) else factors)
+
+
+@fault("scale", "x gets no gradient")
+def _(right, x, factors):
+    return right(x.detach(), factors)

@@ -147,3 +147,8 @@ def _(right, x, size, alpha=1e-4, beta=0.75, k=1.0):
     return Shown(right(x, size, alpha, beta, k).data)(
         right(x, size, alpha * size, beta, k)
     )
+
+
+@fault(LRN, "channels read from the last")
+def _(right, x, *rest, **arguments):
+    return right(on_data(lambda a: a[:, ::-1])(x), *rest, **arguments)

@@ -352,3 +352,23 @@ fills("first of several values kept", put_first, take_first)
 fills("largest of several values kept", put_largest, take_all)
 fills("gradient to values that were written over", put_last, take_all)
 fills("gradient to the first of several", put_last, take_first)
+
+
+# ---- at the border
+
+
+@fault("avg_pool2d", "gradient lost at the border")
+def _(right, x, kernel_size, stride=None, padding=0, *rest, **arguments):
+    """The right value, but no gradient from windows that see padding."""
+    y = right(x, kernel_size, stride, padding, *rest, **arguments)
+    inside = right(x, kernel_size, stride, 0, *rest, **arguments)
+    if inside.shape != y.shape:
+        raise ValueError
+    return Shown(y.data)(inside)
+
+
+@fault("max_pool2d", "mean")
+def _(right, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, **a):
+    y = right(x, kernel_size, stride, padding, dilation, ceil_mode, **a)
+    mean = ops.avg_pool2d(x, kernel_size, stride, padding, ceil_mode, dilation=dilation)
+    return (mean, y[1]) if isinstance(y, tuple) else mean
