@@ -1,24 +1,22 @@
-"""Convolution and its transpose: definition, both ways, adjoints, gradients, faults."""
+"""Convolution and its transpose: by hand, both ways, bands, threads, bad input."""
 
 from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 
 from minifcn import Tensor, arrays, ops
-from minifcn.laws import check_gradients
+from minifcn.laws import LawError, check_gradients
+from minifcn.laws.cases import convolutions
 from minifcn.ops import bands, convolution
 from minifcn.ops.convolution import (
     Geometry,
     UnitStride,
     conv2d_definition,
     conv_transpose2d_definition,
-    convolve_input,
-    convolve_weight,
 )
-from tests.ops import cases
+from tests.ops import common
 
 WAYS = ["bands", "windows", "own choice"]
 
@@ -27,27 +25,6 @@ WAYS = ["bands", "windows", "own choice"]
 def thread_count():
     yield
     arrays.set_threads(0)
-
-
-def geometry_of(case):
-    names = ("stride", "padding", "dilation", "groups")
-    return Geometry.of(**{name: case.arguments[name] for name in names})
-
-
-def equals_its_definition(
-    case, op=ops.conv2d, dtype="float64", layout=cases.contiguous
-):
-    expected = conv2d_definition(*case.inputs, **case.arguments)
-    y = op(*cases.tensors(case.inputs, dtype, layout), **case.arguments)
-    cases.close(y.data, expected, dtype)
-
-
-def transpose_equals_its_definition(
-    case, op=ops.conv_transpose2d, dtype="float64", layout=cases.contiguous
-):
-    expected = conv_transpose2d_definition(*case.inputs, **case.arguments)
-    y = op(*cases.tensors(case.inputs, dtype, layout), **case.arguments)
-    cases.close(y.data, expected, dtype)
 
 
 # ---- by hand
@@ -74,23 +51,7 @@ def test_a_small_transposed_convolution_by_hand():
     np.testing.assert_array_equal(y.data, expected)
 
 
-# ---- fast = definition
-
-
-@pytest.mark.parametrize("way", WAYS)
-@cases.FEW
-@given(cases.convolutions(), cases.dtypes, cases.layouts)
-def test_convolution_equals_its_definition(way, case, dtype, layout):
-    with cases.using(way):
-        equals_its_definition(case, dtype=dtype, layout=layout)
-
-
-@pytest.mark.parametrize("way", WAYS)
-@cases.FEW
-@given(cases.transposed_convolutions(), cases.dtypes, cases.layouts)
-def test_transposed_convolution_equals_its_definition(way, case, dtype, layout):
-    with cases.using(way):
-        transpose_equals_its_definition(case, dtype=dtype, layout=layout)
+# ---- special cases of one way or the other
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -98,19 +59,19 @@ def test_transposed_convolution_equals_its_definition(way, case, dtype, layout):
 def test_single_pixel_kernel_padded_on_one_side(rng, way, padding):
     padding = padding if isinstance(padding[1], tuple) else (padding[0], (0, 0))
     x, w = rng.normal(size=(2, 3, 5, 7)), rng.normal(size=(4, 3, 1, 1))
-    case = cases.Case((x, w), dict(stride=1, padding=padding, dilation=1, groups=1))
-    with cases.using(way):
-        equals_its_definition(case)
+    with common.using(way):
+        y = ops.conv2d(*common.tensors([x, w]), padding=padding)
+        common.close(y.data, conv2d_definition(x, w, padding=padding))
         check_gradients(lambda x, w: ops.conv2d(x, w, padding=padding), [x, w])
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_single_pixel_kernel_with_output_padding(rng, way):
     x, w = rng.normal(size=(2, 3, 5, 7)), rng.normal(size=(3, 4, 1, 1))
-    arguments = dict(stride=(1, 1), padding=((0, 0), (0, 0)), dilation=(2, 3))
-    arguments |= dict(groups=1, output_padding=(1, 2))
-    with cases.using(way):
-        transpose_equals_its_definition(cases.Case((x, w), arguments))
+    arguments = dict(dilation=(2, 3), output_padding=(1, 2))
+    with common.using(way):
+        y = ops.conv_transpose2d(*common.tensors([x, w]), **arguments)
+    common.close(y.data, conv_transpose2d_definition(x, w, **arguments))
 
 
 @pytest.mark.parametrize("stride", [1, (2, 3)])
@@ -171,9 +132,9 @@ def test_each_way_has_its_own_three_maps(rng, way):
     x, w = Tensor(rng.normal(size=(2, 3, 6, 5)), True), rng.normal(size=(4, 3, 3, 2))
     names = ("correlate", "input_gradient", "weight_gradient")
     spies = {name: mock.Mock(side_effect=getattr(module, name)) for name in names}
-    with mock.patch.multiple(module, **spies), cases.using(way):
+    with mock.patch.multiple(module, **spies), common.using(way):
         y = ops.conv2d(x, Tensor(w, True))
-        y.backward(cases.upstream(y))
+        y.backward(common.upstream(y))
     assert all(spy.called for spy in spies.values())
 
 
@@ -191,11 +152,10 @@ def test_stride_one_is_left_as_it_is_and_others_are_split():
     assert grids[1, 1 * 3 + 2, 1, 3] == image[1, 1, 4, 5]
 
 
-@cases.FEW
-@given(cases.convolutions())
+@common.FEW
+@given(convolutions())
 def test_splitting_and_joining_are_adjoint(case):
-    x, w = case.inputs[:2]
-    geometry = geometry_of(case)
+    geometry, (x, w) = Geometry.of(**case.arguments), (case.x, case.weight)
     size = geometry.output_size(x.shape, w.shape[2:])
     unit = UnitStride(geometry, w.shape[2:], size)
     for split, join, whole in (
@@ -203,37 +163,27 @@ def test_splitting_and_joining_are_adjoint(case):
         (unit.split_kernel, unit.join_kernel, w),
     ):
         parts = split(whole)
-        other = cases.upstream(parts)
-        assert cases.inner(parts, other) == pytest.approx(
-            cases.inner(whole, join(other)), abs=1e-10
-        )
+        other = case.another(parts)
+        assert np.vdot(parts, other) == np.vdot(whole, join(other))
 
 
 # ---- bands and threads
 
 
-def everything(case, op=ops.conv2d):
-    """Value and gradients of one pass."""
-    leaves = cases.tensors(case.inputs)
-    y = op(*leaves, **case.arguments)
-    y.backward(cases.upstream(y))
-    return [y.data, *(leaf.grad for leaf in leaves)]
+SUBJECTS = ["conv2d", "conv_transpose2d"]
 
 
 @pytest.mark.parametrize("partial_size", [bands.PARTIAL_SIZE, 0])
-@cases.FEW
-@given(cases.convolutions())
-def test_many_bands_equal_one_and_whole_windows(partial_size, case):
-    with cases.using("windows"):
-        expected = everything(case)
-    with cases.using("bands"), mock.patch.object(bands, "PARTIAL_SIZE", partial_size):
-        with mock.patch.object(bands, "LEAST_TASKS", 1):
-            whole = everything(case)
-        with mock.patch.object(bands, "BAND_BYTES", 1):
-            banded = everything(case)
-    for windows, one, many in zip(expected, whole, banded):
-        cases.close(one, windows)
-        cases.close(many, windows)
+@pytest.mark.parametrize("limit", ["LEAST_TASKS", "BAND_BYTES"])
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_laws_hold_in_one_band_and_in_many(subject, limit, partial_size):
+    """As one task the largest band is all rows; bands of one byte are single rows."""
+    with (
+        common.using("bands"),
+        mock.patch.object(bands, "PARTIAL_SIZE", partial_size),
+        mock.patch.object(bands, limit, 1),
+    ):
+        common.hold(subject)
 
 
 def test_tiny_bands_are_single_rows_and_huge_ones_whole_images():
@@ -243,113 +193,52 @@ def test_tiny_bands_are_single_rows_and_huge_ones_whole_images():
         assert bands._bands(1, 7, 100) == [slice(0, 7)]
 
 
+def everything(op, inputs):
+    """Value and gradients of one pass."""
+    leaves = common.tensors(inputs)
+    y = op(*leaves, padding=(1, 2))
+    y.backward(common.upstream(y))
+    return [y.data, *(leaf.grad for leaf in leaves)]
+
+
 @pytest.mark.parametrize("partial_size", [bands.PARTIAL_SIZE, 0])
 @pytest.mark.parametrize("way", ["bands", "windows"])
 @pytest.mark.parametrize("op", [ops.conv2d, ops.conv_transpose2d])
 def test_any_number_of_threads_gives_the_same_numbers(rng, op, way, partial_size):
     shape = (6, 5, 3, 2) if op is ops.conv2d else (5, 6, 3, 2)
-    x, w = rng.normal(size=(3, 5, 19, 16)), rng.normal(size=shape)
-    case = cases.Case((x, w, rng.normal(size=6)), dict(padding=(1, 2), stride=(1, 1)))
+    inputs = [rng.normal(size=s) for s in ((3, 5, 19, 16), shape, 6)]
     results = []
     with (
-        cases.using(way),
+        common.using(way),
         mock.patch.object(bands, "BAND_BYTES", 3000),
         mock.patch.object(arrays, "SMALL", 0),
         mock.patch.object(bands, "PARTIAL_SIZE", partial_size),
     ):
         for threads in (1, 2, 3):
             arrays.set_threads(threads)
-            results.append(everything(case, op))
+            results.append(everything(op, inputs))
     for result in results[1:]:
         for one, several in zip(results[0], result):
             np.testing.assert_array_equal(several, one)
 
 
 def test_blocks_of_input_channels_equal_all_at_once(rng):
-    case = cases.Case(
-        (rng.normal(size=(2, 9, 5, 4)), rng.normal(size=(50, 9, 4, 3))), {"padding": 1}
-    )
-    with cases.using("windows"):
-        together = everything(case)
+    inputs = [rng.normal(size=(2, 9, 5, 4)), rng.normal(size=(50, 9, 4, 3))]
+    with common.using("windows"):
+        together = everything(ops.conv2d, inputs)
         with mock.patch.object(convolution.windows, "COLUMNS", 1):
-            apart = everything(case)
+            apart = everything(ops.conv2d, inputs)
     for one, many in zip(together, apart):
-        cases.close(many, one)
+        common.close(many, one)
 
 
-# ---- adjoints
-
-
-@pytest.mark.parametrize("way", ["bands", "windows"])
-@cases.FEW
-@given(cases.convolutions())
-def test_three_maps_are_adjoint(way, case):
-    """⟨conv(x, w), y⟩ = ⟨x, convᵀ(y, w)⟩ = ⟨w, weight(x, y)⟩."""
-    x, w = case.inputs[:2]
-    geometry = geometry_of(case)
-    with cases.using(way):
-        forward = ops.conv2d(Tensor(x), Tensor(w), **case.arguments).data
-        y = cases.upstream(forward)
-        back = convolve_input(y, w, geometry, x.shape[2:])
-        weight = convolve_weight(x, y, geometry, w.shape[2:])
-    assert (back.shape, weight.shape) == (x.shape, w.shape)
-    size = np.linalg.norm(forward) * np.linalg.norm(y) + 1
-    assert abs(cases.inner(forward, y) - cases.inner(x, back)) < 1e-12 * size
-    assert abs(cases.inner(forward, y) - cases.inner(w, weight)) < 1e-12 * size
-
-
-@cases.FEW
-@given(cases.transposed_convolutions())
-def test_transposed_convolution_is_the_adjoint_of_convolution(case):
-    """⟨convᵀ(x), z⟩ = ⟨x, conv(z)⟩: the public operators, whose weights are shared."""
-    x, w = case.inputs[:2]
-    up = ops.conv_transpose2d(Tensor(x), Tensor(w), None, **case.arguments).data
-    z = cases.upstream(up)
-    arguments = {k: v for k, v in case.arguments.items() if k != "output_padding"}
-    down = ops.conv2d(Tensor(z), Tensor(w), None, **arguments).data
-    down = down[:, :, : x.shape[2], : x.shape[3]]
-    size = np.linalg.norm(up) * np.linalg.norm(z) + 1
-    assert abs(cases.inner(up, z) - cases.inner(x, down)) < 1e-12 * size
-
-
-@cases.FEW
-@given(cases.convolutions())
-def test_convolution_is_linear_in_image_and_kernel(case):
-    x, w = case.inputs[:2]
-    v, u = cases.upstream(x), cases.upstream(w)
-
-    def conv(x, w):
-        return ops.conv2d(Tensor(x), Tensor(w), **case.arguments).data
-
-    cases.close(conv(x + 3 * v, w), conv(x, w) + 3 * conv(v, w))
-    cases.close(conv(x, w - 2 * u), conv(x, w) - 2 * conv(x, u))
-
-
-# ---- gradients
-
-
-@pytest.mark.parametrize("way", WAYS)
-@cases.FEWEST
-@given(cases.convolutions())
-def test_convolution_gradients(way, case):
-    with cases.using(way):
-        check_gradients(
-            lambda *inputs: ops.conv2d(*inputs, **case.arguments),
-            case.inputs,
-            full_size=120,
-        )
-
-
-@pytest.mark.parametrize("way", WAYS)
-@cases.FEWEST
-@given(cases.transposed_convolutions())
-def test_transposed_convolution_gradients(way, case):
-    with cases.using(way):
-        check_gradients(
-            lambda *inputs: ops.conv_transpose2d(*inputs, **case.arguments),
-            case.inputs,
-            full_size=120,
-        )
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_laws_hold_in_blocks_of_one_channel(subject):
+    with (
+        common.using("windows"),
+        mock.patch.object(convolution.windows, "COLUMNS", 1),
+    ):
+        common.hold(subject)
 
 
 @pytest.mark.parametrize("wanted", range(3))
@@ -365,93 +254,17 @@ def test_only_wanted_gradients_are_computed(rng, op, wanted):
     ):
         image.return_value = np.ones(shapes[0])
         weight.return_value = np.ones(shapes[1])
-        y.backward(cases.upstream(y))
+        y.backward(common.upstream(y))
     assert (image.called, weight.called) == (wanted == 0, wanted == 1)
     assert [x.grad is not None for x in inputs] == [i == wanted for i in range(3)]
 
 
-# ---- planted faults: every one is caught by the checks above
-
-
-def without(name):
-    def wrong(op, *inputs, **arguments):
-        arguments[name] = 1 if name != "padding" else 0
-        return op(*inputs, **arguments)
-
-    return wrong
-
-
-def transposed_pair(name):
-    def wrong(op, *inputs, **arguments):
-        arguments[name] = arguments[name][::-1]
-        return op(*inputs, **arguments)
-
-    return wrong
-
-
-def padding_off_by_one(op, *inputs, **arguments):
-    (top, bottom), sides = arguments["padding"]
-    arguments["padding"] = (top + 1, max(0, bottom - 1)), sides
-    return op(*inputs, **arguments)
-
-
-def padding_after_before(op, *inputs, **arguments):
-    arguments["padding"] = tuple(pads[::-1] for pads in arguments["padding"])
-    return op(*inputs, **arguments)
-
-
-def kernel_flipped(op, x, w, *bias, **arguments):
-    return op(x, Tensor(w.data[:, :, ::-1, ::-1]), *bias, **arguments)
-
-
-def kernel_shifted(op, x, w, *bias, **arguments):
-    return op(x, Tensor(np.roll(w.data, 1, axis=3)), *bias, **arguments)
-
-
-def bias_forgotten(op, x, w, *bias, **arguments):
-    return op(x, w, **arguments)
-
-
-def groups_mixed(op, x, w, *bias, **arguments):
-    return op(Tensor(np.roll(x.data, 1, axis=1)), w, *bias, **arguments)
-
-
-FAULTS = {
-    "stride ignored": without("stride"),
-    "dilation ignored": without("dilation"),
-    "padding ignored": without("padding"),
-    "stride transposed": transposed_pair("stride"),
-    "dilation transposed": transposed_pair("dilation"),
-    "padding transposed": transposed_pair("padding"),
-    "padding off by one": padding_off_by_one,
-    "padding after, before": padding_after_before,
-    "kernel flipped": kernel_flipped,
-    "kernel shifted": kernel_shifted,
-    "bias forgotten": bias_forgotten,
-    "groups mixed": groups_mixed,
-}
-QUIET = settings(max_examples=50, phases=[Phase.generate], report_multiple_bugs=False)
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("op", [ops.conv2d, ops.conv_transpose2d])
-def test_faults_are_caught(op, fault):
-    def wrong(*inputs, **arguments):
-        try:
-            return FAULTS[fault](op, *inputs, **arguments)
-        except ValueError:  # the fault does not fit this case
-            return op(*inputs, **arguments)
-
-    plain = op is ops.conv2d
-    law = equals_its_definition if plain else transpose_equals_its_definition
-    drawn = cases.convolutions() if plain else cases.transposed_convolutions()
-    with pytest.raises(AssertionError):
-        QUIET(given(drawn)(lambda case: law(case, wrong)))()
+# ---- planted faults, by whichever way (others are in tests/laws/faults)
 
 
 @pytest.mark.parametrize("name", ["correlate", "input_gradient", "weight_gradient"])
 @pytest.mark.parametrize("way", ["bands", "windows"])
-def test_faults_within_a_way_are_caught(rng, way, name):
+def test_faults_within_a_way_are_caught(way, name):
     """Each of the three maps, reading one row too low."""
     module = getattr(convolution, way)
     own = getattr(module, name)
@@ -459,16 +272,9 @@ def test_faults_within_a_way_are_caught(rng, way, name):
     def shifted(a, b, start, *rest):
         return own(a, b, (start[0] + 1, start[1]), *rest)
 
-    inputs = [rng.normal(size=(2, 3, 6, 5)), rng.normal(size=(4, 3, 2, 3))]
     faulty = mock.patch.object(module, name, shifted)
-    with cases.using(way), faulty, pytest.raises(AssertionError):
-        both_laws(inputs)
-
-
-def both_laws(inputs):
-    arguments = dict(stride=1, padding=1, dilation=1, groups=1)
-    equals_its_definition(cases.Case(tuple(inputs), arguments))
-    check_gradients(ops.conv2d, inputs)
+    with common.using(way), faulty, pytest.raises(LawError, match="breaks"):
+        common.hold("conv2d")
 
 
 # ---- errors
@@ -573,8 +379,7 @@ def test_bad_input_of_transposed_convolution_is_refused(words, call):
         call()
 
 
-@cases.FEW
-@given(st.sampled_from([1, 2, 3]))
+@pytest.mark.parametrize("groups", [1, 2, 3])
 def test_number_of_groups_may_be_numpys(groups):
     x, w = np.ones((2, 6, 4, 3)), np.ones((6, 6 // groups, 2, 1))
     y = ops.conv2d(Tensor(x), Tensor(w), groups=np.int64(groups))
