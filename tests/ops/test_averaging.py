@@ -1,54 +1,13 @@
-"""Average pooling: definition, divisors, gradients, planted faults."""
+"""Average pooling: by hand, divisors, in parts, bad input."""
 
-from importlib.util import find_spec
 from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
 from minifcn import Tensor, arrays, ops
-from minifcn.laws import check_gradients
 from minifcn.ops import definitions, pooling
-from tests.ops import cases
-
-QUIET = settings(max_examples=200, phases=[Phase.generate], report_multiple_bugs=False)
-
-
-@st.composite
-def averages(draw):
-    """As max poolings, with a divisor."""
-    case = draw(cases.poolings())
-    x = draw(cases.generators()).standard_normal(case.inputs[0].shape)
-    case.arguments["count_include_pad"] = draw(st.booleans())
-    divisors = [None, None, None, None, -3, 7]
-    case.arguments["divisor_override"] = draw(st.sampled_from(divisors))
-    return cases.Case((x,), case.arguments)
-
-
-def equals_its_definition(
-    case, op=ops.avg_pool2d, dtype="float64", layout=cases.contiguous
-):
-    (leaf,) = cases.tensors(case.inputs, dtype, layout)
-    y = op(leaf, **case.arguments)
-    cases.close(y.data, definitions.avg_pool2d(*case.inputs, **case.arguments), dtype)
-    gy = cases.upstream(y)
-    y.backward(gy)
-    cases.close(leaf.grad, gradient_by_definition(case, gy), dtype)
-
-
-def gradient_by_definition(case, gy):
-    """⟨∂L/∂x, e⟩ = ⟨gy, f(e)⟩ for each single pixel e, as f is linear."""
-    _, _, H, W = case.inputs[0].shape
-    gx = np.empty(case.inputs[0].shape)
-    for h, w in np.ndindex(H, W):
-        e = np.zeros((1, 1, H, W))
-        e[..., h, w] = 1
-        y = definitions.avg_pool2d(e, **case.arguments)  # (1, 1, OH, OW)
-        gx[:, :, h, w] = (gy * y).sum(axis=(2, 3))
-    return gx
-
+from tests.ops import common
 
 X = np.array([[[[4.0, -8, 12], [2, 6, -20]]]])
 
@@ -71,20 +30,6 @@ def test_averages_by_hand(expected, arguments):
     y = ops.avg_pool2d(Tensor(X), **arguments)
     np.testing.assert_array_equal(y.data, [[expected]])
     np.testing.assert_array_equal(definitions.avg_pool2d(X, **arguments), [[expected]])
-
-
-@settings(max_examples=100)
-@given(st.data())
-def test_average_equals_its_definition(data):
-    case = data.draw(averages())
-    dtype, layout = data.draw(cases.dtypes), data.draw(cases.layouts)
-    equals_its_definition(case, dtype=dtype, layout=layout)
-
-
-@cases.FEWEST
-@given(averages())
-def test_average_gradient(case):
-    check_gradients(lambda x: ops.avg_pool2d(x, **case.arguments), case.inputs)
 
 
 def test_what_hangs_over_the_padding_does_not_count():
@@ -110,13 +55,11 @@ def test_a_window_that_sees_nothing_gives_zero(count_include_pad):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_cut_into_parts_it_is_the_same(rng, threads):
-    a = dict(kernel_size=(3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2))
-    case = cases.Case((rng.normal(size=(3, 5, 9, 8)),), a)
+def test_laws_hold_cut_into_parts(threads):
     arrays.set_threads(threads)
     try:
         with mock.patch.object(pooling, "PIECE", 100):
-            equals_its_definition(case)
+            common.hold("avg_pool2d")
     finally:
         arrays.set_threads(0)
 
@@ -127,97 +70,6 @@ def test_an_empty_batch_gives_an_empty_result():
     y.backward(np.zeros(y.shape))
     assert y.shape == (0, 3, 3, 2)
     assert x.grad.shape == x.shape
-
-
-@st.composite
-def without_dilation(draw):
-    """PyTorch pads both ends alike and knows no dilation."""
-    kernel, stride = draw(cases.unequal(1, 5)), draw(cases.unequal(1, 6))
-    H, W = (k + n for k, n in zip(kernel, draw(cases.unequal(0, 9))))
-    return draw(cases.generators()).standard_normal((2, 3, H, W)), dict(
-        kernel_size=kernel,
-        stride=draw(st.sampled_from([None, stride])),
-        padding=tuple(draw(st.integers(0, k // 2)) for k in kernel),
-        ceil_mode=draw(st.booleans()),
-        count_include_pad=draw(st.booleans()),
-        divisor_override=draw(st.sampled_from([None, None, -3, 5])),
-    )
-
-
-@pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
-@settings(max_examples=200)
-@given(without_dilation())
-def test_average_equals_torch(drawn):
-    from torch import tensor
-    from torch.nn import functional
-
-    x, a = drawn
-    (leaf,), theirs = cases.tensors([x]), tensor(x, requires_grad=True)
-    y, expected = ops.avg_pool2d(leaf, **a), functional.avg_pool2d(theirs, **a)
-    cases.close(y.data, expected.detach().numpy())
-    gy = cases.upstream(y)
-    y.backward(gy)
-    expected.backward(tensor(gy))
-    cases.close(leaf.grad, theirs.grad.numpy())
-
-
-# ---- planted faults
-
-
-def changed(name, change):
-    def wrong(x, **arguments):
-        return ops.avg_pool2d(x, **{**arguments, name: change(arguments[name])})
-
-    return wrong
-
-
-def summed(x, **arguments):
-    return ops.avg_pool2d(x, **{**arguments, "divisor_override": 1})
-
-
-def overhang_counted(x, **arguments):
-    """As some do: the divisor is always the kernel's size."""
-    KH, KW = arguments["kernel_size"]
-    if arguments["count_include_pad"] and arguments["divisor_override"] is None:
-        arguments["divisor_override"] = KH * KW
-    return ops.avg_pool2d(x, **arguments)
-
-
-def padded_gradient_lost(x, **arguments):
-    """The right value, but no gradient from windows that see padding."""
-    y, bare = ops.avg_pool2d(x, **arguments), {**arguments, "padding": 0}
-    z = ops.avg_pool2d(x, **bare)
-    return y.detach() + z - z.detach() if z.shape == y.shape else y
-
-
-FAULTS = {
-    "stride ignored": changed("stride", lambda s: None),
-    "stride transposed": changed("stride", lambda s: s[::-1]),
-    "kernel transposed": changed("kernel_size", lambda k: k[::-1]),
-    "dilation ignored": changed("dilation", lambda d: 1),
-    "padding reversed": changed("padding", lambda p: tuple(q[::-1] for q in p)),
-    "ceil for floor": changed("ceil_mode", lambda c: not c),
-    "padding counted and not": changed("count_include_pad", lambda c: not c),
-    "divisor ignored": changed("divisor_override", lambda d: None),
-    "sum for mean": summed,
-    "overhang counted": overhang_counted,
-    "gradient lost at the border": padded_gradient_lost,
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_faults_are_caught(fault):
-    def wrong(x, **arguments):
-        try:
-            return FAULTS[fault](x, **arguments)
-        except ValueError:  # the fault does not fit this case
-            return ops.avg_pool2d(x, **arguments)
-
-    def law(case):
-        equals_its_definition(case, wrong)
-
-    with pytest.raises(AssertionError):
-        QUIET(given(averages())(law))()
 
 
 # ---- errors
