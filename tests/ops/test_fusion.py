@@ -1,43 +1,27 @@
-"""Sums, maxima and scales of streams, and one beside the other."""
+"""Sums, maxima, scales and concatenations: by hand, one stream twice, bad input."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minifcn import Tensor, ops
-from minifcn.laws import GradientError, check_gradients
-from minifcn.ops import definitions
-from tests.ops import cases
+from minifcn.laws import check_gradients
+from tests.ops import common
 
 
-@pytest.mark.parametrize("layout", [cases.contiguous, cases.strided])
-@pytest.mark.parametrize("dtype", cases.TOLERANCE)
-def test_add_and_scale(rng, dtype, layout):
-    x, z, f = (rng.normal(size=s) for s in [(2, 3, 5, 4), (2, 3, 5, 4), (3,)])
-    a, b, c = cases.tensors([x, z, f], dtype, layout)
-    cases.close(ops.add(a, b).data, x + z, dtype)
-    cases.close(ops.scale(a, 0.01).data, 0.01 * x, dtype)
-    for factors in (c, f, list(f)):
-        cases.close(ops.scale(a, factors).data, x * f[None, :, None, None], dtype)
-    cases.close(definitions.add(x, z), x + z)
-    cases.close(definitions.scale(x, 3), 3 * x)
-    cases.close(definitions.scale(x, f), x * f[None, :, None, None])
+def test_add_and_scale_by_hand():
+    x, y, f = common.tensors([[[[[1, 2]], [[3, 4]]]], [[[[8, 0]], [[0, 5]]]], [2, -1]])
+    np.testing.assert_array_equal(ops.add(x, y).data, [[[[9, 2]], [[3, 9]]]])
+    for factors in (f, f.data, [2, -1], (2.0, -1.0)):
+        scaled = ops.scale(x, factors)
+        np.testing.assert_array_equal(scaled.data, [[[[2, 4]], [[-3, -4]]]])
 
 
-def test_gradients(rng):
-    x, z, f = (rng.normal(size=s) for s in [(2, 3, 5, 4), (2, 3, 5, 4), (3,)])
-    check_gradients(ops.add, [x, z])
-    check_gradients(ops.scale, [x, f])
-    check_gradients(ops.scale, [x, np.array(2.5)])
-    check_gradients(lambda x: ops.scale(x, 1e-4), [x])
-    for wrong in (
-        lambda x, f: ops.scale(x, Tensor(f.data)),
-        lambda x, f: ops.scale(x, f) + ops.scale(x, f).detach() * 0.5,
-        lambda x, f: ops.scale(x.detach(), f),
-    ):
-        with pytest.raises(GradientError):
-            check_gradients(wrong, [x, f])
+@pytest.mark.parametrize("factors", [0.1, 3, np.float64(0.1), [0.1, 3]])
+def test_plain_factors_keep_the_type(factors):
+    x = Tensor(np.ones((2, 2, 5, 4), np.float32), requires_grad=True)
+    y = ops.scale(x, factors)
+    y.backward(np.ones(y.shape, np.float32))
+    assert y.dtype == x.grad.dtype == np.float32
 
 
 @pytest.mark.parametrize("operator", [ops.add, ops.maximum])
@@ -102,23 +86,8 @@ def test_maximum_by_hand_and_its_gradient_switching():
     np.testing.assert_array_equal(y.grad, [10, 0, 15, 20])
 
 
-@cases.FEW
-@given(cases.unequal(1, 5), cases.generators(), cases.dtypes, cases.layouts)
-def test_maximum_equals_its_definition(size, rng, dtype, layout):
-    x, y = rng.integers(-3, 3, (2, 2, 3, *size)).astype(float)  # full of ties
-    a, b = cases.tensors([x, y], dtype, layout)
-    z = ops.maximum(a, b)
-    cases.close(z.data, definitions.maximum(x, y), dtype)
-    gz = cases.upstream(z)
-    z.backward(layout(gz.astype(dtype)))
-    cases.close(a.grad, gz * ((x > y) + 0.5 * (x == y)), dtype)
-    cases.close(b.grad, gz * ((y > x) + 0.5 * (x == y)), dtype)
-
-
-def test_maximum_gradients(rng):
-    x, y = rng.permutation(60).reshape(2, 2, 3, 5) - 30.0  # no two alike
-    check_gradients(ops.maximum, [x, y])
-    check_gradients(lambda x: ops.maximum(x, x), [x])
+def test_maximum_of_one_stream_twice(rng):
+    check_gradients(lambda x: ops.maximum(x, x), [rng.normal(size=(2, 3, 5))])
 
 
 # ---- concat
@@ -130,29 +99,9 @@ def test_concat_by_hand():
     np.testing.assert_array_equal(ops.concat((y, x), dim=-1).data, [[3, 1, 2]])
 
 
-@cases.FEW
-@given(st.integers(-4, 3), st.data(), cases.generators(), cases.dtypes, cases.layouts)
-def test_concat_equals_its_definition(dim, data, rng, dtype, layout):
-    shapes = [[2, 3, 5, 4] for _ in range(data.draw(st.integers(1, 4)))]
-    for shape in shapes:
-        shape[dim] = data.draw(st.integers(1, 4))
-    arrays = [rng.standard_normal(shape) for shape in shapes]
-    leaves = cases.tensors(arrays, dtype, layout)
-    y = ops.concat(leaves, dim)
-    cases.close(y.data, definitions.concat(arrays, dim), dtype)
-    gy = cases.upstream(y)
-    y.backward(layout(gy.astype(dtype)))
-    # Concatenated again, the gradients are the gradient.
-    gathered = np.concatenate([leaf.grad for leaf in leaves], axis=dim)
-    cases.close(gathered, gy, dtype)
-    assert [list(leaf.grad.shape) for leaf in leaves] == shapes
-
-
-def test_concat_gradients(rng):
-    x, y, z = (rng.normal(size=(2, C, 3, 4)) for C in (1, 3, 2))
-    check_gradients(lambda *all: ops.concat(all), [x, y, z])
+def test_concat_of_one_stream_twice(rng):
+    x, y = rng.normal(size=(2, 1, 3, 4)), rng.normal(size=(2, 3, 3, 4))
     check_gradients(lambda x, y: ops.concat([x, y, x]), [x, y])
-    check_gradients(lambda x, y: ops.concat([x, y], dim=3), [x, x + 1])
 
 
 def test_concat_of_empty_batches():
