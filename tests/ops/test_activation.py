@@ -1,4 +1,4 @@
-"""ReLU, what it may overwrite, and dropout."""
+"""ReLU, what it may overwrite, and dropout's random numbers."""
 
 import json
 
@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from minifcn import Tensor, arrays, nn, no_grad, ops
-from minifcn.laws import GradientError, check_gradients
 from minifcn.ops.activation import relu_definition
-from tests.ops import cases
+from tests.ops import common
 
 
 @pytest.fixture(autouse=True)
@@ -18,28 +17,13 @@ def random_numbers():
     nn.set_random_state(state)
 
 
-@pytest.mark.parametrize("layout", [cases.contiguous, cases.strided])
-@pytest.mark.parametrize("dtype", cases.TOLERANCE)
-def test_relu_and_its_gradient(rng, dtype, layout):
-    x = rng.normal(size=(2, 3, 5, 4)).astype(dtype)
-    x[0, 0, 0, :3] = 0.0, -0.0, 1e-30
-    (leaf,) = cases.tensors([x], dtype, layout)
-    y = ops.relu(leaf)
-    cases.close(y.data, np.where(x > 0, x, 0), dtype)
-    gy = cases.upstream(x).astype(dtype)
-    y.backward(layout(gy))
-    np.testing.assert_array_equal(leaf.grad, np.where(x > 0, gy, 0))
-
-
-def test_relu_by_hand_and_by_its_definition(rng):
-    x = np.array([[-2.0, -0.5, 0.0], [0.5, 3.0, -np.inf]])
-    expected = [[0, 0, 0], [0.5, 3, 0]]
+def test_relu_by_hand():
+    x = np.array([[-2.0, -0.5, 0.0], [0.5, 3.0, -np.inf], [-0.0, 1e-30, np.inf]])
+    expected = [[0, 0, 0], [0.5, 3, 0], [0, 1e-30, np.inf]]
     np.testing.assert_array_equal(ops.relu(Tensor(x)).data, expected)
     np.testing.assert_array_equal(relu_definition(x), expected)
-    x = rng.normal(size=(2, 3, 5, 4))
-    np.testing.assert_array_equal(ops.relu(Tensor(x)).data, relu_definition(x))
-    np.testing.assert_array_equal(relu_definition(x, inplace=True), x)
-    assert x.min() == 0
+    np.testing.assert_array_equal(relu_definition(x, inplace=True), expected)
+    np.testing.assert_array_equal(x, expected)
 
 
 @pytest.mark.parametrize("x", [np.ones((2, 3)), [1.0], Tensor(np.ones((2, 3), int))])
@@ -51,18 +35,6 @@ def test_what_is_no_tensor_of_floats_is_refused(operator, x):
         operator(x)
 
 
-def test_relu_gradient_by_central_differences(rng):
-    x = rng.permutation(24).reshape(2, 3, 4) - 11.5
-    assert check_gradients(ops.relu, [x]).compared == 24
-    for wrong in (
-        lambda x: ops.relu(x) + ops.relu(-x).detach(),
-        lambda x: ops.relu(x) * 2.0 - ops.relu(x).detach(),
-        lambda x: x * (x.data < 0) + ops.relu(x).detach(),
-    ):
-        with pytest.raises(GradientError):
-            check_gradients(wrong, [x])
-
-
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_relu_in_pieces(monkeypatch, rng, threads):
     monkeypatch.setattr(arrays, "PIECE", 50)
@@ -70,7 +42,7 @@ def test_relu_in_pieces(monkeypatch, rng, threads):
     try:
         x = Tensor(rng.normal(size=(3, 7, 11)), requires_grad=True)
         y = ops.relu(x)
-        gy = cases.upstream(y)
+        gy = common.upstream(y)
         y.backward(gy)
     finally:
         arrays.set_threads(0)
@@ -89,7 +61,7 @@ def test_relu_in_place_overwrites_and_has_the_same_gradient(rng):
         h = leaf * 2.0
         y = ops.relu(h, inplace=inplace)
         assert (y.data is h.data) is inplace
-        y.backward(cases.upstream(y))
+        y.backward(common.upstream(y))
         results.append((y.data, leaf.grad))
         np.testing.assert_array_equal(leaf.data, x)
     for plain, in_place in zip(*results):
@@ -175,48 +147,6 @@ def test_layers_outputs_are_overwritten_off_the_tape(rng):
 # ---- dropout
 
 
-@pytest.mark.parametrize("dtype", cases.TOLERANCE)
-def test_dropout_drops_scales_and_has_the_same_mask_on_the_way_back(rng, dtype):
-    nn.seed(3)
-    (x,) = cases.tensors([rng.uniform(1, 2, (20, 30, 10))], dtype)
-    y = ops.dropout(x, 0.2)
-    assert y.dtype == dtype
-    kept = y.data != 0
-    np.testing.assert_allclose(y.data[kept], x.data[kept] / 0.8, rtol=1e-6)
-    assert abs(kept.mean() - 0.8) < 4 * np.sqrt(0.2 * 0.8 / kept.size)
-    gy = rng.uniform(1, 2, y.shape).astype(dtype)
-    y.backward(gy)
-    assert x.grad.dtype == dtype
-    np.testing.assert_allclose(x.grad, np.where(kept, gy / 0.8, 0), rtol=1e-6)
-
-
-def test_dropout_drops_each_element_by_itself():
-    nn.seed(4)
-    y = ops.dropout(Tensor(np.ones((200, 300))), 0.5).data > 0
-    for axis in (0, 1):
-        rates = y.mean(axis=axis)
-        assert 0.3 < rates.min() < rates.max() < 0.7
-    assert abs((y[1:] == y[:-1]).mean() - 0.5) < 0.02
-
-
-def test_dropout_gradient_with_a_fixed_seed(rng):
-    def op(x):
-        nn.seed(5)
-        return ops.dropout(x, 0.4)
-
-    def another_mask(x):
-        nn.seed(5)
-        y = ops.dropout(x, 0.4)
-        nn.seed(6)
-        z = ops.dropout(x, 0.4)
-        return z + (y.detach() - z.detach())
-
-    x = rng.normal(size=(3, 4, 5))
-    assert check_gradients(op, [x]).compared == 60
-    with pytest.raises(GradientError):
-        check_gradients(another_mask, [x])
-
-
 def test_seed_repeats_and_state_goes_on():
     x = Tensor(np.ones((4, 5)))
     nn.seed(7)
@@ -239,11 +169,11 @@ def test_state_is_a_copy():
     assert json.dumps(state) == before
 
 
-def test_no_dropout_outside_of_training():
+def test_outside_of_training_no_random_number_is_drawn():
     x = Tensor(np.ones((4, 5)))
     before = nn.random_state()
-    np.testing.assert_array_equal(ops.dropout(x, 0.5, training=False).data, x.data)
-    np.testing.assert_array_equal(ops.dropout(x, 0.0).data, x.data)
+    ops.dropout(x, 0.5, training=False)
+    ops.dropout(x, 0.0)
     assert nn.random_state() == before
 
 
