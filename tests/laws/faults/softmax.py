@@ -320,3 +320,14 @@ entropy_gradients("gradient of the other sign", lambda p, t: t - p)
 entropy_gradients("gradient at the target alone", lambda p, t: (p - 1) * t)
 entropy_gradients("gradient of a squared error", lambda p, t: p * (1 - p) * (p - t))
 entropy_gradients("labels smoothed", lambda p, t: p - 0.9 * t - 0.1 / t.shape[1])
+
+
+for operator in ("nll_loss", "cross_entropy"):
+
+    @wrong_gradient(operator, "gradient doubled")
+    def _(gx, gy, arrays):
+        return 2 * gx
+
+    @fault(operator, "no gradient")
+    def _(right, x, *rest, **arguments):
+        return right(x.detach(), *rest, **arguments)
