@@ -1,4 +1,4 @@
-"""Softmax, its logarithm and the losses: definitions, reductions, gradients, faults."""
+"""Softmax, its logarithm and the losses: by hand, extremes, any axes, bad input."""
 
 import importlib
 import math
@@ -6,28 +6,18 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from minifcn import Tensor, arrays, ops
-from minifcn.laws import GradientError, check_gradients
+from minifcn.laws import check_gradients
 from minifcn.ops import definitions
 from minifcn.ops.softmax import REDUCTIONS
-from tests.ops import cases
+from tests.ops import common
 
 MODULE = importlib.import_module("minifcn.ops.softmax")  # ops.softmax: the function
 SOFTMAXES, LOSSES = ["softmax", "log_softmax"], ["nll_loss", "cross_entropy"]
 
 
 # ---- softmax and log_softmax
-
-
-@st.composite
-def scores(draw):
-    """Scores of one to five axes of any size, and an axis, from either end."""
-    shape = draw(st.lists(st.integers(1, 4), min_size=1, max_size=5))
-    dim = draw(st.integers(-len(shape), len(shape) - 1))
-    return 3 * draw(cases.generators()).standard_normal(shape), dim
 
 
 def test_softmax_by_hand():
@@ -45,43 +35,14 @@ def test_softmax_by_hand():
 
 
 @pytest.mark.parametrize("name", SOFTMAXES)
-@cases.FEW
-@given(scores(), cases.dtypes, cases.layouts)
-def test_softmax_equals_its_definition(name, drawn, dtype, layout):
-    x, dim = drawn
-    y = getattr(ops, name)(*cases.tensors([x], dtype, layout), dim)
-    cases.close(y.data, getattr(definitions, name)(x, dim), dtype)
+@pytest.mark.parametrize("dim", range(-5, 5))
+def test_softmax_of_five_axes(rng, name, dim):
+    x = rng.normal(size=(2, 3, 1, 4, 2))
+    y = getattr(ops, name)(Tensor(x), dim)
+    common.close(y.data, getattr(definitions, name)(x, dim))
 
 
-@pytest.mark.parametrize("name", SOFTMAXES)
-@cases.FEWEST
-@given(scores())
-def test_softmax_gradient(name, drawn):
-    x, dim = drawn
-    check_gradients(lambda x: getattr(ops, name)(x, dim), [x])
-
-
-@pytest.mark.parametrize("name", SOFTMAXES)
-@pytest.mark.parametrize("dtype", cases.TOLERANCE)
-@pytest.mark.parametrize("layout", [cases.contiguous, cases.strided])
-def test_softmax_gradient_in_any_layout(rng, name, dtype, layout):
-    x, gy = rng.normal(size=(2, 2, 3, 4, 5))
-    (plain,), (leaf,) = cases.tensors([x]), cases.tensors([x], dtype, layout)
-    getattr(ops, name)(plain, 1).backward(gy)
-    gradient = layout(gy.astype(dtype))
-    gradient.flags.writeable = False
-    getattr(ops, name)(leaf, 1).backward(gradient)
-    cases.close(leaf.grad, plain.grad, dtype)
-
-
-def test_softmax_goes_over_the_classes_unless_told_otherwise(rng):
-    x = Tensor(rng.normal(size=(2, 3, 4, 5)))
-    np.testing.assert_allclose(ops.softmax(x).data.sum(axis=1), 1)
-    np.testing.assert_allclose(np.exp(ops.log_softmax(x).data).sum(axis=1), 1)
-    np.testing.assert_allclose(ops.softmax(x, -1).data.sum(axis=3), 1)
-
-
-@pytest.mark.parametrize("dtype", cases.TOLERANCE)
+@pytest.mark.parametrize("dtype", common.TOLERANCE)
 @pytest.mark.parametrize("where", [ops, definitions])
 def test_softmax_of_huge_scores_does_not_overflow(dtype, where):
     x = np.array([[1e4, 0, -1e4]], dtype)
@@ -119,64 +80,13 @@ def test_no_rows_give_none(name):
 # ---- the losses
 
 
-@st.composite
-def classifications(draw):
-    """Scores, labels (some ignored), weights or None, and the label to ignore."""
-    rng, C = draw(cases.generators()), draw(st.integers(2, 6))
-    shape = draw(st.integers(2, 3)), *draw(cases.unequal(1, 5))
-    ignore = draw(st.sampled_from([255, 0, 1, -100]))
-    kind = draw(st.sampled_from([np.uint8, np.int64])) if ignore >= 0 else np.int64
-    target = rng.integers(0, C, shape).astype(kind)
-    target[rng.random(shape) < 0.3] = ignore
-    assume((target != ignore).any())
-    x = 3 * rng.standard_normal((shape[0], C, *shape[1:]))
-    weight = rng.uniform(0.2, 3, C) if draw(st.booleans()) else None
-    return x, target, weight, ignore
-
-
 @pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@cases.FEW
-@given(classifications(), cases.dtypes, cases.layouts)
-def test_loss_equals_its_definition(name, reduction, drawn, dtype, layout):
-    x, target, weight, ignore = drawn
-    (leaf,) = cases.tensors([x], dtype, layout)
-    target = layout(target)
-    target.flags.writeable = False
-    y = getattr(ops, name)(leaf, target, weight, ignore, reduction)
-    expected = getattr(definitions, name)(x, target, weight, ignore, reduction)
-    assert y.dtype == dtype
-    assert y.shape == expected.shape
-    np.testing.assert_allclose(
-        y.data, expected, rtol=100 * cases.TOLERANCE[dtype], atol=1e-5
-    )
-    if dtype == "float64":
-        np.testing.assert_allclose(y.data, expected, rtol=1e-12, atol=1e-13)
-
-
-@pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@cases.FEWEST
-@given(classifications())
-def test_gradient(name, reduction, drawn):
-    x, target, weight, ignore = drawn
-    loss = getattr(ops, name)
-    check_gradients(lambda x: loss(x, target, weight, ignore, reduction), [x])
-
-
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@cases.FEWEST
-@given(classifications())
-def test_cross_entropy_is_nll_loss_of_log_softmax(reduction, drawn):
-    x, target, *arguments = drawn
-    fused, apart = (Tensor(x, requires_grad=True) for _ in range(2))
-    y = ops.cross_entropy(fused, target, *arguments, reduction)
-    z = ops.nll_loss(ops.log_softmax(apart), target, *arguments, reduction)
-    cases.close(y.data, z.data)
-    gy = np.random.default_rng(1).standard_normal(y.shape)
-    y.backward(gy)
-    z.backward(gy)
-    cases.close(fused.grad, apart.grad)
+@pytest.mark.parametrize("kind", ["uint8", "int16", "int32", "uint64"])
+def test_labels_may_be_of_any_whole_numbers(rng, name, kind):
+    x, target = rng.normal(size=(2, 3, 4, 5)), rng.integers(0, 3, (2, 4, 5))
+    target[0, 1:3] = 255
+    y = getattr(ops, name)(Tensor(x), target.astype(kind))
+    common.close(y.data, getattr(definitions, name)(x, target))
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -186,7 +96,7 @@ def test_any_axes_stand_for_height_and_width(rng, name, size):
     loss, definition = getattr(ops, name), getattr(definitions, name)
     for reduction in REDUCTIONS:
         y = loss(Tensor(x), target, reduction=reduction)
-        cases.close(y.data, definition(x, target, reduction=reduction))
+        common.close(y.data, definition(x, target, reduction=reduction))
     check_gradients(lambda x: loss(x, target, reduction="none"), [x])
 
 
@@ -195,8 +105,8 @@ def test_target_and_weight_may_be_tensors_or_lists(rng, name):
     x, target, weight = rng.normal(size=(2, 3, 1, 2)), [[[0, 2]], [[1, 1]]], [1, 2, 4]
     loss, plain = getattr(ops, name), (np.array(target), np.array(weight, float))
     expected = getattr(definitions, name)(x, *plain)
-    cases.close(loss(Tensor(x), target, weight).data, expected)
-    cases.close(loss(Tensor(x), *map(Tensor, plain)).data, expected)
+    common.close(loss(Tensor(x), target, weight).data, expected)
+    common.close(loss(Tensor(x), *map(Tensor, plain)).data, expected)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -207,7 +117,7 @@ def test_no_image_has_no_loss(name, reduction):
     y = getattr(ops, name)(x, target, reduction=reduction)
     y.backward(np.ones(y.shape))
     expected = getattr(definitions, name)(x.data, target, reduction=reduction)
-    cases.close(y.data, expected, "float32")
+    common.close(y.data, expected, "float32")
     assert x.grad.shape == x.shape
 
 
@@ -264,30 +174,7 @@ def test_cross_entropy_by_hand():
     np.testing.assert_allclose(none.data, [[[log4, 3 * log4, 0]]])
 
 
-def test_ignored_pixels_have_no_gradient_whatever_their_scores(rng):
-    x = rng.normal(size=(2, 3, 4, 5))
-    target = rng.integers(0, 3, (2, 4, 5))
-    target[:, 1, 2:4] = 255
-    x[:, :, 1, 2] = 1e4
-    leaf = Tensor(x, requires_grad=True)
-    ops.cross_entropy(leaf, target).backward()
-    assert (leaf.grad[:, :, 1, 2:4] == 0).all()
-    assert (leaf.grad[:, :, 0] != 0).all()
-    np.testing.assert_allclose(leaf.grad.sum(axis=1), 0, atol=1e-15)
-
-
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_without_a_valid_pixel_loss_and_gradient_are_zero(rng, reduction):
-    leaf = Tensor(rng.normal(size=(2, 3, 4, 5)), requires_grad=True)
-    loss = ops.cross_entropy(
-        leaf, np.full((2, 4, 5), 255, np.uint8), None, 255, reduction
-    )
-    loss.backward(np.ones(loss.shape))
-    assert (loss.data == 0).all()
-    assert (leaf.grad == 0).all()
-
-
-@pytest.mark.parametrize("dtype", cases.TOLERANCE)
+@pytest.mark.parametrize("dtype", common.TOLERANCE)
 def test_huge_scores_neither_overflow_nor_lose_the_loss(dtype):
     x = np.array([[[[1e4]], [[0.0]], [[-1e4]]]], dtype)
     leaf = Tensor(x, requires_grad=True)
@@ -295,16 +182,6 @@ def test_huge_scores_neither_overflow_nor_lose_the_loss(dtype):
     loss.backward()
     assert loss.item() == 1e4
     np.testing.assert_array_equal(leaf.grad.ravel(), [1, -1, 0])
-
-
-def test_shifting_all_scores_changes_nothing(rng):
-    x, target = rng.normal(size=(2, 3, 4, 5)), rng.integers(0, 3, (2, 4, 5))
-    shifted = x + rng.normal(size=(2, 1, 4, 5)) * 100
-    np.testing.assert_allclose(
-        ops.cross_entropy(Tensor(shifted), target).data,
-        ops.cross_entropy(Tensor(x), target).data,
-        rtol=1e-12,
-    )
 
 
 def test_sum_in_float32_of_a_large_image_is_exact_enough():
@@ -330,77 +207,6 @@ def test_any_number_of_threads_gives_the_same_numbers(rng, threads):
     z.backward(gy)
     np.testing.assert_array_equal(z.data, y.data)
     np.testing.assert_array_equal(cut.grad, whole.grad)
-
-
-# ---- planted faults
-
-
-def mean_over_all(x, target, weight, ignore):
-    total = ops.cross_entropy(x, target, weight, ignore, "sum")
-    return total * (1.0 / target.size)
-
-
-def ignored_counted(x, target, weight, ignore):
-    labels = np.where(target == ignore, 0, target)
-    return ops.cross_entropy(x, labels, weight, -1, "mean")
-
-
-def sum_for_mean(x, target, weight, ignore):
-    return ops.cross_entropy(x, target, weight, ignore, "sum")
-
-
-def weights_forgotten(x, target, weight, ignore):
-    return ops.cross_entropy(x, target, None, ignore, "mean")
-
-
-def mean_over_the_number_of_pixels(x, target, weight, ignore):
-    total = ops.cross_entropy(x, target, weight, ignore, "sum")
-    return total * (1.0 / (target != ignore).sum())
-
-
-def labels_transposed(x, target, weight, ignore):
-    return ops.cross_entropy(x, target[::-1], weight, ignore, "mean")
-
-
-FAULTS = [
-    mean_over_all,
-    ignored_counted,
-    sum_for_mean,
-    weights_forgotten,
-    mean_over_the_number_of_pixels,
-    labels_transposed,
-]
-
-
-@pytest.mark.parametrize("wrong", FAULTS)
-def test_faults_of_the_value_are_caught(rng, wrong):
-    x, target = rng.normal(size=(3, 4, 5, 6)), rng.integers(0, 4, (3, 5, 6))
-    target[rng.random(target.shape) < 0.3] = 255
-    weight = np.array([0.5, 2, 3, 0.1])
-    expected = definitions.cross_entropy(x, target, weight)
-    right = ops.cross_entropy(Tensor(x), target, weight)
-    assert right.item() == pytest.approx(float(expected), rel=1e-12)
-    assert abs(wrong(Tensor(x), target, weight, 255).item() - expected) > 1e-3
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda x, t: ops.cross_entropy(x, t) * 2.0 - ops.cross_entropy(x, t).detach(),
-        lambda x, t: (
-            ops.cross_entropy(x, np.where(t == 255, 0, t))
-            + (
-                ops.cross_entropy(x, t) - ops.cross_entropy(x, np.where(t == 255, 0, t))
-            ).detach()
-        ),
-        lambda x, t: ops.cross_entropy(x.detach(), t) + x.sum() * 0.0,
-    ],
-)
-def test_faults_of_the_gradient_are_caught(rng, wrong):
-    x, target = rng.normal(size=(2, 3, 4, 5)), rng.integers(0, 3, (2, 4, 5))
-    target[0, 0] = 255
-    with pytest.raises(GradientError):
-        check_gradients(lambda x: wrong(x, target), [x])
 
 
 # ---- errors
