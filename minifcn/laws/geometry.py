@@ -7,6 +7,7 @@ comes out, and from where, is compared with what it says.
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -128,6 +129,14 @@ def _seen(ops: Implementation, case: Case) -> list[np.ndarray]:
 # ---- sizes
 
 
+@law("geometry", lengths("span"), "span = (k − 1)·d + 1 = the size of rarefy_d(w)")
+def a_window_spans_its_taps_and_holes(ops: Implementation, case: Case) -> None:
+    """From the first tap to the last, both counted, and the holes between."""
+    k, d = case.arguments["kernel"], case.arguments["dilation"]
+    equal(ops.span(k, d), ops.rarefy(np.ones((k, 1)), (d, 1)).shape[0], "span")
+    equal(ops.span(k), k, "span without dilation")
+
+
 @law(
     "geometry",
     lengths("conv_output_size"),
@@ -164,10 +173,12 @@ def a_pool_has_as_many_outputs_as_windows(ops: Implementation, case: Case) -> No
     a = case.arguments
     (before, after), taps = a["padding"], span(a["kernel"], a["dilation"])
     step = a["stride"] or a["kernel"]  # its kernel, where none is given
-    over = step - 1 if a["ceil_mode"] else 0
-    starts = range(-before, a["n"] + after + over - taps + 1, step)
-    size = ops.pool_output_size(**a)
-    equal(size, len([start for start in starts if start < a["n"]]), "size")
+    for n, up in product(range(a["n"], a["n"] + step), (False, True)):
+        over = step - 1 if up else 0
+        starts = range(-before, n + after + over - taps + 1, step)
+        size = ops.pool_output_size(**a | {"n": n, "ceil_mode": up})
+        inside = [start for start in starts if start < n]
+        equal(size, len(inside), f"the size of {n}, rounded {'up' if up else 'down'}")
     y = ops.max_pool2d(
         _column(np.ones(a["n"])),
         (a["kernel"], 1),
@@ -176,7 +187,7 @@ def a_pool_has_as_many_outputs_as_windows(ops: Implementation, case: Case) -> No
         (a["dilation"], 1),
         a["ceil_mode"],
     )
-    equal(size, y.shape[2], "size, against the operator's")
+    equal(ops.pool_output_size(**a), y.shape[2], "size, against the operator's")
 
 
 @law(
@@ -198,6 +209,8 @@ def a_transposed_convolution_is_as_large_as_what_it_came_from(
         extra, d = a["output_padding"][axis], a["dilation"][axis]
         size = ops.conv_transpose_output_size(n, *window, extra, d)
         equal(size, y.shape[2 + axis], "size, against the operator's")
+        longer = ops.conv_transpose_output_size(n + 1, *window, extra, d)
+        equal(longer, size + window[1], "the size of n + 1")
         down = ops.conv_output_size(size, *window, d)
         equal(down, n + extra // window[1], "the size of its convolution")
         lost = (size + sum(window[2]) - span(k, d)) % window[1]
