@@ -16,15 +16,11 @@ FEW = settings(max_examples=25)
 TOLERANCE = {"float64": 1e-11, "float32": 2e-5}  # of the largest value
 
 
-def contiguous(array):
-    return np.ascontiguousarray(array)
-
-
-layouts = st.sampled_from([contiguous, strided])
+layouts = st.sampled_from([np.ascontiguousarray, strided])
 dtypes = st.sampled_from(list(TOLERANCE))
 
 
-def tensors(arrays, dtype="float64", layout=contiguous):
+def tensors(arrays, dtype="float64", layout=np.ascontiguousarray):
     """Read-only Tensors: an operator that writes to its inputs raises."""
     ready = [layout(np.asarray(array, dtype)) for array in arrays]
     for array in ready:

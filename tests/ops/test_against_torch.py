@@ -13,22 +13,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from minifcn import Tensor, ops
+from minifcn.laws.cases import generators, unequal
+from minifcn.laws.general import strided
 from tests.fixtures import make_fixtures as fixtures
 
 CASES = fixtures.load(fixtures.FILE)
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
-
-
-def contiguous(array):
-    return np.ascontiguousarray(array)
-
-
-def strided(array):
-    """The same values, every other one of a larger array, axes in reverse order."""
-    wide = np.full([2 * n for n in array.T.shape], 77, array.dtype)
-    view = wide[tuple([slice(1, None, 2)] * array.ndim)].T
-    view[...] = array
-    return view
 
 
 def close(actual, expected, dtype):
@@ -58,7 +48,7 @@ def operator(name):
     return getattr(ops, name)
 
 
-def check(case, op=None, dtype="float64", layout=contiguous):
+def check(case, op=None, dtype="float64", layout=np.ascontiguousarray):
     """Run forward and backward; compare y and all gradients with case.results."""
     op = op or operator(case.op)
     arrays = prepare(case.inputs, dtype, layout)
@@ -72,7 +62,7 @@ def check(case, op=None, dtype="float64", layout=contiguous):
         close(leaf.grad, case.results["g" + name], dtype)
 
 
-@pytest.mark.parametrize("layout", [contiguous, strided])
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, strided])
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("name", CASES)
 def test_stored_case(name, dtype, layout):
@@ -445,16 +435,6 @@ def test_wrong_operator_is_caught(name, wrong):
 # ---- PyTorch itself, where it is installed: 500 cases of each operator
 
 
-def unequal(low, high):
-    """A pair of two different whole numbers."""
-    whole = st.integers(low, high)
-    return st.tuples(whole, whole).filter(lambda pair: pair[0] != pair[1])
-
-
-def generators():
-    return st.integers(0, 2**32 - 1).map(np.random.default_rng)
-
-
 def images(least_channels=1):
     """A shape (N, C, H, W) of unequal sizes; now and then one pixel of each channel."""
     sizes = st.lists(st.integers(1, 7), min_size=4, max_size=4, unique=True)
@@ -720,7 +700,7 @@ def test_drawn_cases(name):
     @given(
         DRAWN[name],
         st.sampled_from(["float64", "float64", "float64", "float32"]),
-        st.sampled_from([contiguous, strided]),
+        st.sampled_from([np.ascontiguousarray, strided]),
     )
     def compare(drawn, dtype, layout):
         rng, case = drawn
