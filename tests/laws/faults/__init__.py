@@ -238,6 +238,7 @@ from . import (  # noqa: E402
     activation,  # noqa: F401
     convolution,  # noqa: F401
     fusion,  # noqa: F401
+    general,  # noqa: F401
     geometry,  # noqa: F401
     metrics,  # noqa: F401
     nets,  # noqa: F401

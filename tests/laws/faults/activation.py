@@ -141,6 +141,16 @@ def _(right, x, p=0.5, training=True):
     return right(x, p, True)
 
 
+@fault("dropout", "no probability is one half")
+def _(right, x, p=0.5, training=True):
+    return right(x, p or 0.5, training)
+
+
+@fault("dropout", "drops a tenth where nothing is said")
+def _(right, x, p=0.1, training=True):
+    return right(x, p, training)
+
+
 @fault("dropout", "scales in evaluation")
 def _(right, x, p=0.5, training=True):
     return right(x, p, training) if training else x * (1 - p)

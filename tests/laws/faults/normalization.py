@@ -29,6 +29,11 @@ changed(LRN, "alpha ignored", "alpha", lambda alpha: 1e-4)
 in_single_precision(LRN)
 
 
+@fault(LRN, "the paper's k where none is given")
+def _(right, x, size, alpha=1e-4, beta=0.75, k=2.0):
+    return right(x, size, alpha, beta, k)
+
+
 @fault(LRN, "alpha not divided by the size")
 def _(right, x, size, alpha=1e-4, beta=0.75, k=1.0):
     return right(x, size, alpha * size, beta, k)

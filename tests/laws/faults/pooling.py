@@ -136,7 +136,7 @@ passes_gradient_by(
     lambda v, m: np.full(v.shape, 1 / v.shape[-1]),
 )
 passes_gradient_by(
-    "gradient to the first tap", only(lambda v, m: 0 * m[..., 0].astype(int))
+    "gradient to the first tap", only(lambda v, m: np.zeros(m.shape[:-1], int))
 )
 passes_gradient_by("gradient to the smallest", only(lambda v, m: v.argmin(axis=-1)))
 
