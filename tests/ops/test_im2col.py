@@ -34,6 +34,18 @@ def test_an_empty_batch():
     assert ops.col2im(x, (5, 4), (2, 3)).shape == (0, 3, 5, 4)
 
 
+def test_windows_as_large_as_the_image_and_beside_it(rng):
+    """They reach over as many pixels as x has, but begin in the padding."""
+    x = rng.normal(size=(2, 3, 4, 6))
+    arguments = dict(kernel_size=(2, 3), stride=(2, 3), padding=((1, 0), (1, 0)))
+    cols = ops.im2col(Tensor(x), **arguments)
+    expected = im2col_definition(x, **arguments)
+    np.testing.assert_array_equal(cols.data, expected)
+    back = ops.col2im(cols, (4, 6), **arguments)
+    expected = col2im_definition(expected, (4, 6), **arguments)
+    np.testing.assert_array_equal(back.data, expected)
+
+
 def test_result_may_not_be_written_over():
     """A 1 × 1 window is the image itself: im2col of it may share its memory."""
     x = Tensor(np.array([[[[-1.0, 2], [3, -4], [5, 6]]]]), requires_grad=True)
