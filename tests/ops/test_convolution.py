@@ -358,7 +358,7 @@ def transposed(x_shape, w_shape, b_shape=None, **arguments):
     return conv(x_shape, w_shape, b_shape, ops.conv_transpose2d, **arguments)
 
 
-T = (4, 6, 3, 2)
+T, ONE = (4, 6, 3, 2), (1, 4, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,14 @@ T = (4, 6, 3, 2)
         ),
         ("groups is 3, which does not divide", lambda: transposed(X, T, groups=3)),
         ("output_padding must be less", lambda: transposed(X, T, output_padding=1)),
-        ("padding leaves nothing", lambda: transposed((1, 4, 1, 1), T, padding=2)),
+        (
+            "padding leaves nothing of the output: height 1",
+            lambda: transposed(ONE, T, padding=(2, 0)),
+        ),
+        (
+            "padding leaves nothing of the output: width 1",
+            lambda: transposed(ONE, T, padding=(0, 2)),
+        ),
     ],
 )
 def test_bad_input_of_transposed_convolution_is_refused(words, call):

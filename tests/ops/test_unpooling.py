@@ -107,8 +107,9 @@ def test_other_sizes_are_refused(words, output_size):
 
 def test_an_output_of_nothing_is_refused():
     x, indices = Tensor(np.ones((1, 1, 1, 3))), np.zeros((1, 1, 1, 3), int)
-    with pytest.raises(ValueError, match=r"leaves nothing of the height: x has shape"):
-        ops.max_unpool2d(x, indices, (1, 2), 1, (1, 0))
+    for padding in ((1, 0), ((1, 0), (0, 0))):  # −1 rows, and none
+        with pytest.raises(ValueError, match=r"nothing of the height: x has shape"):
+            ops.max_unpool2d(x, indices, (1, 2), 1, padding)
     # with stride 2 the pooled image may have had one row: 1 − 2 + 1 < 1 + 1
     y = ops.max_unpool2d(x, indices, 2, 2, (1, 0), output_size=(1, 6))
     assert y.shape == (1, 1, 1, 6)
