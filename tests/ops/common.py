@@ -40,7 +40,7 @@ def upstream(y, seed=1):
     return np.random.default_rng(seed).standard_normal(y.shape)
 
 
-def hold(subject, cases=10):
+def hold(subject, cases=6):
     """Try all laws of an operator, as it is patched just now.
 
     Raises:

@@ -177,8 +177,10 @@ def test_splitting_and_joining_are_adjoint(case):
 SUBJECTS = ["conv2d", "conv_transpose2d"]
 
 
-@pytest.mark.parametrize("partial_size", [bands.PARTIAL_SIZE, 0])
-@pytest.mark.parametrize("limit", ["LEAST_TASKS", "BAND_BYTES"])
+@pytest.mark.parametrize(
+    "limit, partial_size",
+    [("BAND_BYTES", bands.PARTIAL_SIZE), ("BAND_BYTES", 0), ("LEAST_TASKS", 0)],
+)
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_laws_hold_in_one_band_and_in_many(subject, limit, partial_size):
     """As one task the largest band is all rows; bands of one byte are single rows."""
