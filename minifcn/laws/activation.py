@@ -70,6 +70,13 @@ def two_of_them_make_the_identity(ops: Implementation, case: Case) -> None:
     equal(y + other, abs(case.x), "relu x + relu(−x)", tolerance=0)
 
 
+@law("relu", arrays("relu"), "relu(−∞) = 0, relu(∞) = ∞")
+def infinity_is_a_number_like_others(ops: Implementation, case: Case) -> None:
+    """So it is a comparison, not a product: 0 · ∞ would be no number."""
+    x = np.where(case.another(case.x) > 0, case.x, np.copysign(np.inf, case.x))
+    equal(ops.relu(x), np.where(x > 0, x, 0), "relu of x with infinities")
+
+
 @law("relu", arrays("relu"), "relu(c·x) = c · relu x for c > 0, with one gradient")
 def it_is_positively_homogeneous(ops: Implementation, case: Case) -> None:
     """So the scale of one layer may move into the next."""

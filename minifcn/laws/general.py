@@ -52,7 +52,12 @@ def judge(operator: Operator) -> None:
     o = operator
     differentiated = o.smooth if o.smooth is not None else o.cases
     laws: list[tuple[str, Any, str, Callable[..., None]]] = [
-        ("equals its definition", o.cases, "y = its explicit sums", _definition),
+        (
+            "equals its definition",
+            o.cases,
+            "y = its definition, number by number",
+            _definition,
+        ),
         (THE_DERIVATIVE, differentiated, DERIVATIVE, _derivative),
         (
             "gradient is linear in the one above",
@@ -66,19 +71,20 @@ def judge(operator: Operator) -> None:
         body = _for(_images, o.by_image)
         laws.append(("images do not meet", o.cases, "f(x)[n] = f(x[n])", body))
     for name in o.linear:
-        body = _for(_linear, name)
-        laws.append((f"is linear in {name}", o.cases, LINEAR, body))
-        body = _for(_adjoint, name)
-        laws.append((f"gradient of {name} is the adjoint", o.cases, ADJOINT, body))
+        body, formula = _for(_linear, name), LINEAR.format(x=name)
+        laws.append((f"is linear in {name}", o.cases, formula, body))
+        body, formula = _for(_adjoint, name), ADJOINT.format(x=name)
+        laws.append((f"gradient of {name} is the adjoint", o.cases, formula, body))
     for title, drawn, formula, body in laws:
-        add_law(o.name, title, drawn, formula, o.source, body)
+        source = o.source if body is _definition else ""
+        add_law(o.name, title, drawn, formula, source, body)
 
 
 THE_DERIVATIVE = "gradient is the derivative"
 DERIVATIVE = "⟨g(v), d⟩ = (⟨v, f(x + hd)⟩ − ⟨v, f(x − hd)⟩) / 2h"
 LAYOUT = "f(x as float32, with strides, read-only) = f(x), in x's type"
-LINEAR = "f(x + 2v) + 2 f(0) = f(x) + 2 f(v)"
-ADJOINT = "⟨f(x) − f(0), v⟩ = ⟨x, g(v)⟩"
+LINEAR = "f({x} + 2u) + 2 f(0) = f({x}) + 2 f(u)"
+ADJOINT = "⟨f({x}) − f(0), v⟩ = ⟨{x}, g(v)⟩"
 
 
 def call(ops: Implementation, case: Case, **changed: np.ndarray) -> np.ndarray:

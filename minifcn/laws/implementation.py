@@ -16,6 +16,7 @@ counts, and no Tensors:
 3
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -78,6 +79,7 @@ class Implementation:
             raise ValueError(f"dtype is {dtype!r}; it must be 'float64' or 'float32'")
         self.name, self.device, self.dtype = name, device, dtype
         self.operators = dict(operators or {})
+        self.last_call: dict[str, np.ndarray] = {}  # its arrays by name, for messages
         known = list(dict.fromkeys([*library.__all__, *FUNCTIONS]))
         unknown = sorted(self.operators.keys() - set(known))
         if unknown:
@@ -121,9 +123,11 @@ class Implementation:
         """
         y, leaves = self._call(operator, inputs, arguments)
         y = y[0] if isinstance(y, tuple) else y
+        gy = np.array(gy, self.dtype)
+        self.last_call = {"v, the gradient above,": gy, **self.last_call}
         if y.requires_grad:
-            gy = to_device(np.array(gy, self.dtype), self.device)
-            self._guarded(operator, lambda: y.backward(gy), leaves)
+            above = _read_only(to_device(gy, self.device))
+            self._guarded(f"backward of {operator}", lambda: y.backward(above), leaves)
         return tuple(
             np.zeros(leaf.shape, self.dtype)
             if leaf.grad is None
@@ -135,6 +139,7 @@ class Implementation:
         function = self.operators.get(operator) or getattr(library, operator)
         leaves: list[Tensor] = []
         wrapped = [self._wrapped(x, leaves) for x in inputs]
+        self.last_call = _named(operator, inputs)
         y = self._guarded(operator, lambda: function(*wrapped, **arguments), leaves)
         first = y[0] if isinstance(y, tuple) and y else y
         if not isinstance(first, Tensor):
@@ -161,8 +166,13 @@ class Implementation:
         try:
             y = task()
         except Exception as error:
-            sentence = f"{type(error).__name__}: {error}"
-            raise Raised(f"{operator} raised {sentence}") from error
+            sentence = f"{operator} raised {type(error).__name__}: {error}"
+            if "'Tensor'" in str(error) and operator in self.operators:
+                sentence += (
+                    "; operators are called with Tensors: on_arrays makes one from "
+                    "functions of arrays"
+                )
+            raise Raised(sentence) from error
         for leaf, old in zip(leaves, before, strict=True):
             same = (leaf.data == old) | ((leaf.data != leaf.data) & (old != old))  # nan
             if not same.all():
@@ -187,47 +197,52 @@ class Judged(Function):
 
 
 class OnArrays(Function):
-    """A forward and a backward of plain arrays, put on the tape (see `on_arrays`)."""
+    """A forward and a backward of plain arrays, put on the tape (see `on_arrays`).
 
-    def __init__(
-        self, forward: Any, backward: Any, arguments: dict[str, Any], packed: bool
-    ):
-        self.functions, self.arguments = (forward, backward), arguments
-        self.packed = packed  # whether the arrays go in one list (concat)
+    Attributes:
+        more: what forward returned after its array.
+    """
+
+    def __init__(self, forward: Any, backward: Any, hand_over: Callable[..., Any]):
+        self.functions, self.hand_over = (forward, backward), hand_over
 
     def forward(self, *arrays: Any) -> Any:
         self.arrays = arrays
-        y = self.functions[0](*self._handed(), **self.arguments)
+        y = self.hand_over(self.functions[0], arrays)
+        y, *self.more = y if isinstance(y, tuple) and y else (y,)
         if not hasattr(y, "dtype"):
             given = type(y).__name__
             raise TypeError(f"forward returned {given}; it must return an array")
         return y
 
     def backward(self, gy: Any) -> Any:
-        found = self.functions[1](gy, *self._handed(), **self.arguments)
+        found = self.hand_over(partial(self.functions[1], _read_only(gy)), self.arrays)
         found = list(found) if isinstance(found, tuple | list) else [found]
-        floats = sum(x.dtype.kind == "f" for x in self.arrays)
-        if len(found) != floats or not all(hasattr(g, "dtype") for g in found):
+        floats = [x for x in self.arrays if x.dtype.kind == "f"]
+        if len(found) != len(floats) or not all(hasattr(g, "dtype") for g in found):
             given = ", ".join(type(g).__name__ for g in found)
             raise TypeError(
                 f"backward returned ({given}); it must return the gradient of each "
-                f"array of floats, {floats} in all"
+                f"array of floats, {len(floats)} in all"
             )
+        for x, g in zip(floats, found, strict=True):
+            if g.dtype != x.dtype:
+                raise TypeError(
+                    f"backward returned {g.dtype} for an array of {x.dtype}"
+                )
         # Labels and other whole numbers have no gradient.
         return tuple(found.pop(0) if x.dtype.kind == "f" else None for x in self.arrays)
-
-    def _handed(self) -> tuple[Any, ...]:
-        return (list(self.arrays),) if self.packed else self.arrays
 
 
 def on_arrays(
     forward: Callable[..., Any], backward: Callable[..., Any] | None = None
-) -> Callable[..., Tensor]:
+) -> Callable[..., Any]:
     """Make an operator of Tensors from functions of arrays, such as a learner writes.
 
     Args:
-        forward: takes the operator's arrays and arguments, returns an array. concat
-            takes its arrays in one list.
+        forward: takes the operator's arrays and arguments as it is called with them
+            (strides and the like as pairs, padding with four sides), returns an
+            array, or a tuple that begins with it. concat takes its arrays in a list.
         backward: takes the gradient of the output, then what forward takes; returns
             the gradient of the array of floats, or of each in a tuple. Laws of
             gradients fail without it.
@@ -238,16 +253,37 @@ def on_arrays(
     array([0., 2.])
     """
 
-    def operator(*inputs: Any, **arguments: Any) -> Tensor:
-        packed = bool(inputs) and isinstance(inputs[0], list | tuple)
-        arrays = inputs[0] if packed else inputs
-        return OnArrays(forward, backward or _missing, arguments, packed)(*arrays)
+    def operator(*inputs: Any, **arguments: Any) -> Any:
+        packed = bool(inputs) and isinstance(inputs[0], list)
+        count = 1 if packed else sum(map(_is_array, inputs))
+        rest = inputs[count:]  # arguments in their places, after the arrays
+
+        def hand_over(function: Callable[..., Any], arrays: Any) -> Any:
+            arrays = (list(arrays),) if packed else arrays
+            return function(*arrays, *rest, **arguments)
+
+        made = OnArrays(forward, backward or _missing, hand_over)
+        y = made(*(inputs[0] if packed else inputs[:count]))
+        return (y, *made.more) if made.more else y
 
     return operator
 
 
+def _is_array(x: Any) -> bool:
+    return isinstance(x, Tensor) or hasattr(x, "dtype")
+
+
+def _named(operator: str, inputs: Any) -> dict[str, np.ndarray]:
+    """Return the arrays of a call by the names of the library's parameters."""
+    names = inspect.signature(getattr(library, operator)).parameters
+    given = dict(zip(names, inputs, strict=False))
+    if inputs and isinstance(inputs[0], list | tuple):
+        given = {f"tensors[{i}]": x for i, x in enumerate(inputs[0])}
+    return {name: x for name, x in given.items() if isinstance(x, np.ndarray)}
+
+
 def _missing(*_: Any, **__: Any) -> None:
-    raise NotImplementedError("on_arrays was given no backward")
+    raise NotImplementedError("on_arrays was given no backward, and the law needs it")
 
 
 def _read_only(x: Any) -> Any:

@@ -10,8 +10,10 @@ returns where it holds and raises where it does not. `Law.hold` lets hypothesis 
 it with many cases, and raises the smallest that breaks it.
 """
 
+import difflib
 import re
 import textwrap
+import traceback
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -100,8 +102,14 @@ class Law:
             LawError: it is broken.
         """
         token = _dtype.set(ops.dtype)
+        ops.last_call = {}
         try:
-            self.body(ops, case)
+            returned: Any = self.body(ops, case)  # type: ignore[func-returns-value]
+            if returned is not None:
+                raise TypeError(
+                    "a law returns nothing, and raises where it is broken; this one "
+                    f"returned {returned!r}"
+                )
         except HypothesisException:  # assume(): this case is none of the law's
             raise
         except Exception as error:
@@ -125,8 +133,13 @@ class Law:
         Raises:
             LawError: it is broken; of the smallest case that was found. Or it could
                 not be tried, because no case drawn is one of its own.
-            ValueError: cases is below 1.
+            ValueError, TypeError: cases is below 1; ops is no Implementation.
         """
+        if not isinstance(ops, Implementation):
+            raise TypeError(
+                f"ops is {ops!r}; it must be an Implementation, such as "
+                "Implementation(operators={'relu': on_arrays(relu)})"
+            )
         if cases < 1:
             raise ValueError(f"cases is {cases}; it must be 1 or more")
         ledger = _Ledger()
@@ -188,12 +201,25 @@ class Law:
         lines = [*self._title(ops), *_folded(f"case: {_whole(case.call_as_text())}")]
         for name, array in case.inputs.items():
             lines += _folded(f"{name} {array.shape} = {_shown(array)}")
+        for name, array in ops.last_call.items():
+            if not _is_known(array, case):  # what the law made of the case
+                lines += _folded(f"{name} {array.shape} = {_shown(array)}")
         said = str(error)
         if not isinstance(error, Difference | Raised):  # of the law's own arithmetic
-            said = f"with what came, the law meets {type(error).__name__}: {error}"
+            said = f"with what came, the law meets {_where(error)}"
         for line in said.splitlines():
             lines += _folded(line)
         return "\n".join(lines)
+
+
+def _is_known(array: np.ndarray, case: Case) -> bool:
+    return any(np.array_equal(array, x, equal_nan=True) for x in case.inputs.values())
+
+
+def _where(error: Exception) -> str:
+    """Name an error, and the line of the law that met it."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} (line {frame.lineno}: {frame.line})"
 
 
 LAWS: list[Law] = []  # in the order in which they are written
@@ -238,8 +264,13 @@ def laws_of(subject: str) -> list[Law]:
     """
     found = [law for law in LAWS if law.subject == subject]
     if not found:
-        names = ", ".join(dict.fromkeys(law.subject for law in LAWS))
-        raise ValueError(f"there is no law of {subject!r}; there are laws of {names}")
+        names = list(subjects())
+        near = difflib.get_close_matches(subject.lower(), names, 1)
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        raise ValueError(
+            f"there is no law of {subject!r}{meant}; there are laws of "
+            f"{', '.join(names)}"
+        )
     return found
 
 

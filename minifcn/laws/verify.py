@@ -10,6 +10,7 @@ it writes the table of all laws in README.md, beside this file, anew.
 import platform
 import tempfile
 import textwrap
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,6 +147,25 @@ def attempt(law: Law, ops: Implementation, cases: int = CASES, seed: int = 0) ->
     return Result(law, verdict.cases, verdict.worst_error)
 
 
+def hold_all(
+    ops: Implementation,
+    laws: Iterable[Law],
+    cases: int = CASES,
+    seed: int = 0,
+) -> Report:
+    """Try many laws; `render` writes the report.
+
+    Args:
+        ops: the operators on trial.
+        laws: as of `choose`, or wrapped in a progress bar.
+        cases: how many to draw for each.
+        seed: of the draws.
+    """
+    start = time.perf_counter()
+    results = [attempt(law, ops, cases, seed) for law in laws]
+    return Report(ops, cases, seed, results, time.perf_counter() - start)
+
+
 @contextmanager
 def _writing_nothing() -> Iterator[None]:
     """Keep hypothesis from leaving a folder .hypothesis where the user stands."""
@@ -180,10 +200,12 @@ def render(report: Report) -> str:
 
 
 def _header(report: Report) -> list[str]:
+    who = "" if report.ops.name == "minifcn" else f"{report.ops.name}, with "
+    cases = "1 case" if report.cases == 1 else f"{report.cases} cases"
     lines = [
-        f"minifcn {__version__} on {report.ops.device}, {report.ops.dtype}",
+        f"{who}minifcn {__version__} on {report.ops.device}, {report.ops.dtype}",
         ", ".join(_machine(report.ops.device)),
-        f"{report.cases} cases a law, seed {report.seed}",
+        f"{cases} a law, seed {report.seed}",
     ]
     if report.ops.dtype != "float64":
         lines.append(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from minifcn import Tensor, ops
-from minifcn.laws import Implementation, implementation, on_arrays
+from minifcn.laws import Implementation, LawError, implementation, laws_of, on_arrays
+from minifcn.ops import definitions
 
 X = np.array([[-1.0, 2.0, 3.0]])
 
@@ -122,3 +123,22 @@ def test_misuse(settings, said):
 def test_unknown_operator():
     with pytest.raises(AttributeError, match="there is no operator 'paint'"):
         Implementation().paint(X)
+
+
+NO_GRADIENT = "on_arrays was given no backward"
+
+
+@pytest.mark.parametrize("operator", definitions.__all__)
+def test_definitions_as_ones_own_break_no_law_of_values(operator):
+    mine = Implementation("mine", operators={operator: plain(operator)})
+    for law in laws_of(operator):
+        try:
+            law.hold(mine, cases=3, shrink=False)
+        except LawError as error:
+            assert NO_GRADIENT in " ".join(str(error).split())  # noqa: PT017
+
+
+def plain(operator):
+    """The definition, as a function of arrays; bilinear_kernel takes none."""
+    define = getattr(definitions, operator)
+    return define if operator == "bilinear_kernel" else on_arrays(define)

@@ -9,7 +9,7 @@ import pytest
 from minifcn.laws import LAWS, Implementation, LawError, laws_of, on_arrays, verify
 
 TEXT = verify.README.read_text(encoding="utf-8")
-OWN_OPERATOR, NEW_LAW = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+OWN_OPERATOR, ALL_LAWS, NEW_LAW = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 (MESSAGE,) = re.findall(r"```\nminifcn.laws.statement.LawError: (.*?)\n```", TEXT, re.S)
 
 
@@ -40,6 +40,15 @@ def test_own_operator_breaks_laws_as_shown():
     with pytest.raises(LawError) as caught:
         exec(OWN_OPERATOR, {})
     assert str(caught.value) == MESSAGE
+
+
+def test_own_operator_is_told_in_a_table(capsys, monkeypatch):
+    room: dict = {}
+    exec(OWN_OPERATOR.split("\nfor law")[0], room)
+    first = laws_of("conv2d")[:1]  # the others take their time
+    monkeypatch.setattr(verify, "choose", lambda subjects: first)
+    exec(ALL_LAWS, room)
+    assert re.search(r"conv2d +0/1 .* broken", capsys.readouterr().out)
 
 
 def test_own_operator_without_the_fault_holds():

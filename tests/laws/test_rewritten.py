@@ -83,7 +83,7 @@ def avg_pool2d_by_convolution(
 
 exp = on_arrays(np.exp, lambda gy, x: gy * np.exp(x))
 absolute = on_arrays(np.abs, lambda gy, x: gy * np.sign(x))
-positive = on_arrays(lambda x: x * (x > 0), lambda gy, x: gy * (x > 0))
+positive = on_arrays(lambda x: np.where(x <= 0, 0, x), lambda gy, x: gy * (x > 0))
 
 
 def upsample_by_matrices(x, factor):
