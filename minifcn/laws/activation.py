@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from ..ops import activation
-from .cases import Case, seeds, shapes, whole_numbers
+from .cases import Case, nonzero, seeds, shapes, whole_numbers
 from .general import Operator, call, judge, pull_back, strided
 from .implementation import Implementation
 from .statement import Difference, equal, law
@@ -36,11 +36,6 @@ def arrays(
 def nearby(rng: np.random.Generator, shape: Any) -> np.ndarray:
     """Draw −2, −1, 0, 1, 2: a fifth of them zeros."""
     return rng.integers(-2, 3, shape).astype(np.float64)
-
-
-def nonzero(rng: np.random.Generator, shape: Any) -> np.ndarray:
-    """Draw whole numbers from −9 to 9 without zero."""
-    return rng.integers(1, 10, shape) * rng.choice((-1.0, 1.0), shape)
 
 
 # ---- ReLU

@@ -77,6 +77,11 @@ def whole_numbers(rng: np.random.Generator, shape: Any) -> np.ndarray:
     return rng.integers(-9, 10, shape).astype(np.float64)
 
 
+def nonzero(rng: np.random.Generator, shape: Any) -> np.ndarray:
+    """Draw whole numbers from −9 to 9 without zero."""
+    return rng.integers(1, 10, shape) * rng.choice((-1.0, 1.0), shape)
+
+
 def eighths(rng: np.random.Generator, shape: Any, largest: int = 3) -> np.ndarray:
     """Draw multiples of ⅛ up to ± largest: exact too, for what is not linear."""
     return rng.integers(-8 * largest, 8 * largest + 1, shape) / 8
