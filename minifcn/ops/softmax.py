@@ -292,6 +292,7 @@ def nll_loss_definition(
     The sum is divided by the weights of the pixels that count ("mean"), by their images
     ("batch") or not at all ("sum").
     """
+    target = np.asarray(target)  # a list will do
     loss, weights = np.zeros(target.shape, x.dtype), 0.0
     for place in np.ndindex(*target.shape):
         (n, *pixel), t = place, target[place]
