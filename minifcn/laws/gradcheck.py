@@ -15,13 +15,15 @@ Source: Chainer's gradient_check; Baydin et al. 2018, "Automatic differentiation
 machine learning", section 2.1.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autograd import Tensor, no_grad
+from ..geometry import whole
 from ..nn import Module
 
 DRAWS = 20  # of a direction without a kink, before giving up
@@ -60,11 +62,30 @@ class Settings:
     full_size: int = 600
     directions: int = 3
 
+    @staticmethod
+    def of(checker: str, settings: dict[str, Any]) -> "Settings":
+        """Read the settings that a checker was given; clear errors for any other."""
+        names = [field.name for field in fields(Settings)]
+        for name in settings:
+            if name not in names:
+                raise TypeError(
+                    f"{checker} has no setting {name!r}; there are {', '.join(names)}"
+                )
+        return Settings(**settings)
+
+    def __post_init__(self) -> None:
+        for name in ("step", "tolerance"):
+            number = getattr(self, name)
+            if not 0 < number < math.inf:
+                raise ValueError(f"{name} is {number}; it must be greater than 0")
+        whole(self.full_size, "full_size")
+        whole(self.directions, "directions", 1)
+
 
 def check_gradients(
     function: Callable[..., Tensor],
     inputs: Sequence[Any],
-    wrt: Sequence[int] | None = None,
+    wrt: int | Sequence[int] | None = None,
     **settings: Any,
 ) -> Coverage:
     """Compare the gradients of `function` with central differences, in float64.
@@ -72,8 +93,10 @@ def check_gradients(
     Args:
         function: takes one Tensor for each input, returns a Tensor of any shape; the
             same at every call (fix the seed of a dropout).
-        inputs: arrays, or numbers; copied, and handed over as float64.
-        wrt: which inputs to check; all if None.
+        inputs: a list of arrays of floats, or numbers; copied, and handed over as
+            float64. Whole numbers such as labels have no gradient, and are closed over:
+            `check_gradients(lambda x: cross_entropy(x, target), [x])`.
+        wrt: which input or inputs to check, counted from 0; all if None.
         settings: `seed` of v and of the directions; `step` h; `tolerance`, relative to
             the largest slope; inputs of up to `full_size` elements are checked at each
             element, larger ones along that many random `directions`.
@@ -83,12 +106,15 @@ def check_gradients(
 
     Raises:
         GradientError: names function, input, element, what was got and expected.
+        TypeError: inputs that are not a list of arrays of floats; a function that
+            returns no Tensor; an unknown setting.
+        ValueError: no such input; a setting out of range.
     """
-    leaves = [Tensor(np.array(x, np.float64), requires_grad=True) for x in inputs]
-    chosen = range(len(leaves)) if wrt is None else wrt
-    named = {f"input {i}": leaves[i] for i in chosen}
+    read = Settings.of("check_gradients", settings)
+    leaves = _leaves("check_gradients", inputs)
+    named = {f"input {i}": leaves[i] for i in _chosen(wrt, len(leaves))}
     name = getattr(function, "__name__", type(function).__name__)
-    return _check(name, lambda: function(*leaves), named, Settings(**settings))
+    return _check(name, lambda: function(*leaves), named, read)
 
 
 def check_module(module: Module, inputs: Sequence[Any], **settings: Any) -> Coverage:
@@ -96,14 +122,15 @@ def check_module(module: Module, inputs: Sequence[Any], **settings: Any) -> Cove
 
     Args:
         module: with parameters of float64; left as it is, gradients included.
-        inputs: arrays for its `forward`.
+        inputs: a list of arrays for its `forward`, as in `check_gradients`.
         settings: as in `check_gradients`.
 
     Raises:
-        GradientError: as `check_gradients`.
-        TypeError: a parameter that is not of float64.
+        GradientError, ValueError: as `check_gradients`.
+        TypeError: so, too; a parameter that is not of float64.
     """
-    leaves = [Tensor(np.array(x, np.float64), requires_grad=True) for x in inputs]
+    read = Settings.of("check_module", settings)
+    leaves = _leaves("check_module", inputs)
     named = {name: p for name, p in module.named_parameters() if p.requires_grad}
     for name, parameter in named.items():
         if parameter.dtype != np.float64:
@@ -117,11 +144,51 @@ def check_module(module: Module, inputs: Sequence[Any], **settings: Any) -> Cove
             type(module).__name__,
             lambda: module(*leaves),
             everything,
-            Settings(**settings),
+            read,
         )
     finally:
         for name, parameter in named.items():
             parameter.grad = kept[name]
+
+
+def _leaves(checker: str, inputs: Any) -> list[Tensor]:
+    """Return copies of the inputs in float64, which gradients flow to."""
+    if not isinstance(inputs, list | tuple):
+        shape = getattr(inputs, "shape", None)
+        raise TypeError(
+            f"inputs is {type(inputs).__name__}"
+            + (f" of shape {shape}" if shape is not None else "")
+            + f"; {checker} takes a list with one array for each input: [x]"
+        )
+    for i, x in enumerate(inputs):
+        if isinstance(x, Tensor):
+            raise TypeError(
+                f"input {i} is a Tensor; {checker} takes arrays, and makes Tensors of "
+                "them: x.data"
+            )
+        # A bare number, 2 say, may well stand for 2.0.
+        kind = np.asarray(x).dtype
+        if kind.kind != "f" and not isinstance(x, int | float):
+            raise TypeError(
+                f"input {i} is of type {kind}; gradients are those of floats. Close "
+                "over labels, lambda x: cross_entropy(x, target), and turn other "
+                'numbers into floats, .astype("float64")'
+            )
+    return [Tensor(np.array(x, np.float64), requires_grad=True) for x in inputs]
+
+
+def _chosen(wrt: int | Sequence[int] | None, count: int) -> Sequence[int]:
+    """Return the numbers of the inputs to check."""
+    if wrt is None:
+        wrt = range(count)
+    chosen = [wrt] if not isinstance(wrt, Sequence) else wrt
+    numbers = [whole(number, "wrt", minimum=number) for number in chosen]
+    if not all(0 <= number < count for number in numbers) or not numbers:
+        raise ValueError(
+            f"wrt is {wrt!r}; there are {count} inputs, counted from 0, and one or "
+            "more are to be checked"
+        )
+    return numbers
 
 
 def _check(
@@ -153,6 +220,11 @@ class _Probe:
         self.rng = np.random.default_rng(settings.seed)
         before = {label: leaf.data.copy() for label, leaf in leaves.items()}
         y = run()
+        if not isinstance(y, Tensor):
+            several = ", so choose one" if isinstance(y, tuple | list) else ""
+            raise TypeError(
+                f"{name} returns {type(y).__name__}; it must return a Tensor{several}"
+            )
         if y.dtype != np.float64:
             raise GradientError(f"{name} of float64 inputs gives {y.dtype}")
         self.v = self.rng.standard_normal(y.shape)
@@ -223,7 +295,7 @@ def _every_element(
     if 2 * smooth.sum() < smooth.size:
         raise GradientError(
             f"{probe.name}: {label} lies at a kink in {(~smooth).sum()} of "
-            f"{smooth.size} elements; draw other values"
+            f"{smooth.size} elements; draw inputs away from kinks (0 is one of relu)"
         )
     errors = np.where(smooth, abs(gradient.ravel() - slopes), 0)
     wrong = ~(errors <= margin)  # nan is wrong
@@ -283,5 +355,6 @@ def _smooth_direction(
             return direction, slope, draw + 1
     raise GradientError(
         f"{probe.name}: {DRAWS} directions of {label}, of shape {leaf.shape}, all meet "
-        f"a kink within a step of {probe.settings.step}; use a smaller step"
+        f"a kink within a step of {probe.settings.step}; draw inputs away from kinks "
+        "(0 is one of relu), or where none is exactly at one, use a smaller step"
     )

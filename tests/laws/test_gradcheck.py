@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from minifcn import Function, nn, ops
+from minifcn import Function, Tensor, nn, ops
 from minifcn.laws import GradientError, check_gradients, check_module
 
 SHAPES = {"small": (3, 5), "large": (30, 41)}
@@ -147,6 +147,85 @@ def test_directions_that_meet_a_kink_are_drawn_again(rng):
     assert check_gradients(ops.relu, [x]).kinks > 0
     with pytest.raises(GradientError, match="all meet a kink"):
         check_gradients(ops.relu, [np.zeros(2000)])
+
+
+def test_the_advice_at_a_kink_is_to_stay_away():
+    for size in (4, 2000):
+        with pytest.raises(GradientError, match="draw inputs away from kinks"):
+            check_gradients(ops.relu, [np.zeros(size)])
+
+
+# ---- what is refused before any work
+
+
+ONES = np.ones((2, 3))
+
+
+@pytest.mark.parametrize(
+    "error, said, arguments",
+    [
+        (TypeError, r"inputs is ndarray of shape \(2, 3\); .* \[x\]", (ONES,)),
+        (TypeError, "inputs is Tensor of shape", (Tensor(ONES),)),
+        (TypeError, "inputs is float; check_gradients takes a list", (2.0,)),
+        (TypeError, r"input 1 is a Tensor; .* x\.data", ([ONES, Tensor(ONES)],)),
+        (TypeError, r"input 0 is of type int64.* Close over", ([np.arange(3)],)),
+        (TypeError, "input 0 is of type bool", ([ONES > 0],)),
+        (TypeError, "input 0 is of type complex128", ([ONES * 1j],)),
+        (TypeError, "input 0 is of type <U1", (["x"],)),
+        (ValueError, r"wrt is 1; there are 1 inputs, counted from 0", ([ONES], 1)),
+        (ValueError, r"wrt is \[-1\]; there are 1 inputs", ([ONES], [-1])),
+        (ValueError, r"wrt is \[\]; there are 1 inputs", ([ONES], [])),
+        (ValueError, r"there are 0 inputs", ([],)),
+        (TypeError, "wrt must be an integer, not 0.5", ([ONES], 0.5)),
+        (TypeError, "wrt must be an integer, not 'x'", ([ONES], "x")),
+    ],
+)
+def test_senseless_arguments_are_refused(error, said, arguments):
+    with pytest.raises(error, match=said):
+        check_gradients(ops.relu, *arguments)
+
+
+@pytest.mark.parametrize(
+    "error, said, settings",
+    [
+        (TypeError, "no setting 'eps'; there are seed, step, tolerance", {"eps": 1}),
+        (ValueError, "step is 0; it must be greater than 0", {"step": 0}),
+        (ValueError, "step is -1e-05; it must be greater", {"step": -1e-5}),
+        (ValueError, "tolerance is 0; it must be greater", {"tolerance": 0}),
+        (ValueError, "tolerance is nan; it must be greater", {"tolerance": np.nan}),
+        (ValueError, "directions must be at least 1, not 0", {"directions": 0}),
+        (TypeError, "full_size must be an integer, not 1.5", {"full_size": 1.5}),
+    ],
+)
+def test_senseless_settings_are_refused(error, said, settings):
+    for check in (check_gradients, check_module):
+        with pytest.raises(error, match=said):
+            check(nn.ReLU(), [ONES], **settings)
+
+
+@pytest.mark.parametrize(
+    "kind, answer",
+    [
+        ("ndarray", lambda x: x.data),
+        ("NoneType", lambda x: None),
+        ("tuple.* so choose one", lambda x: (x, x)),
+    ],
+)
+def test_a_function_must_return_a_tensor(kind, answer):
+    with pytest.raises(TypeError, match=f"returns {kind}"):
+        check_gradients(answer, [ONES])
+
+
+def test_one_input_may_be_chosen_by_its_number(rng):
+    x, y = rng.normal(size=(2, 3)), rng.normal(size=4)
+    assert check_gradients(lambda x, y: y * x.sum(), [x, y], wrt=1).compared == 4
+
+
+def test_numbers_are_inputs_and_labels_are_closed_over(rng):
+    assert check_gradients(lambda x, y: x * y, [2, 3.5]).compared == 2
+    x, target = rng.normal(size=(2, 3, 2, 1)), np.zeros((2, 2, 1), int)
+    check = check_gradients(lambda x: ops.cross_entropy(x, target), [x])
+    assert check.compared == 12
 
 
 # ---- functions that break the rules
