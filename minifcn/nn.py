@@ -6,6 +6,8 @@ is written as plain assignments. Names are the attributes' paths: `conv1_1.weigh
 
 import math
 from collections.abc import Iterator
+from inspect import signature
+from textwrap import indent
 from typing import Any
 
 import numpy as np
@@ -49,9 +51,17 @@ class Parameter(Tensor):
 
 
 class Module:
-    """A piece of a network: parameters, other modules, and `forward`."""
+    """A piece of a network: parameters, other modules, and `forward`.
+
+    Attributes:
+        training: whether dropout drops; set by `train` and `eval`.
+        pointwise: whether `forward` keeps the shape, and each pixel of its answer reads
+            that pixel alone, in whatever channels. A class that says so beside its own
+            `forward` can be made dense (`models.a_trous`, `models.shift_and_stitch`).
+    """
 
     training = True  # on the class, so that subclasses need no super().__init__()
+    pointwise = False
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """Run `forward`."""
@@ -60,6 +70,24 @@ class Module:
     def forward(self, *inputs: Tensor) -> Tensor:
         """Compute the output; every subclass says how."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def _settings(self) -> list[str]:
+        """Say for `repr` what the constructor was given, but for what it has anyway."""
+        settings = []
+        for name, parameter in signature(type(self)).parameters.items():
+            value = vars(self).get(name, parameter.default)
+            # Arrays are no settings: repr is short.
+            if repr(value) != repr(parameter.default) and not hasattr(value, "shape"):
+                settings.append(f"{name}={value!r}")
+        return settings
+
+    def __repr__(self) -> str:
+        """Name the layer and its settings, or its layers, one a line."""
+        name, below = type(self).__name__, list(self.children())
+        if not below:
+            return f"{name}({', '.join(self._settings())})"
+        lines = [indent(f"{path}: {layer!r}", "  ") for path, layer in below]
+        return "\n".join([f"{name}(", *lines, ")"])
 
     def attributes(self) -> Iterator[tuple[str, Any]]:
         """Yield all attributes with their names, the items of lists as `layers.0`."""
@@ -223,6 +251,11 @@ class Conv2d(Module):
         self.stride, self.padding = stride, padding
         self.dilation, self.groups = dilation, groups
 
+    def _settings(self) -> list[str]:
+        """In and out channels, kernel_size and what is not the default."""
+        O, C = self.weight.shape[:2]  # C: of one group
+        return [str(C * self.groups), str(O), *super()._settings()]
+
     def forward(self, *inputs: Tensor) -> Tensor:
         """(N, in_channels, H, W) → (N, out_channels, OH, OW)."""
         (x,) = inputs
@@ -258,6 +291,11 @@ class Upsample(Module):
         )
         self.factor, self.kernel_size = factor, k
 
+    def _settings(self) -> list[str]:
+        """Channels, factor and kernel_size, and whether it learns."""
+        learned = ["learned=True"] if self.weight.requires_grad else []
+        return [str(len(self.weight)), *super()._settings(), *learned]
+
     def forward(self, *inputs: Tensor) -> Tensor:
         """(N, C, H, W) → (N, C, (H − 1)·f + k, (W − 1)·f + k)."""
         (x,) = inputs
@@ -266,6 +304,8 @@ class Upsample(Module):
 
 class Dropout(Module):
     """Dropout in training, nothing in evaluation (see `ops.dropout`)."""
+
+    pointwise = True
 
     def __init__(self, p: float = 0.5):
         self.p = p
@@ -278,6 +318,8 @@ class Dropout(Module):
 
 class ReLU(Module):
     """max(x, 0) (see `ops.relu`); `inplace` writes it over x."""
+
+    pointwise = True
 
     def __init__(self, inplace: bool = False):
         self.inplace = inplace
@@ -353,6 +395,8 @@ class AvgPool2d(Module):
 
 class LocalResponseNorm(Module):
     """Channels damp their neighbours (see `ops.local_response_norm`)."""
+
+    pointwise = True  # the neighbours are channels at the same pixel
 
     def __init__(
         self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0

@@ -357,3 +357,52 @@ def test_what_is_no_layer_or_has_no_free_name_is_refused():
         nn.Sequential(nn.ReLU(), ops.relu)
     with pytest.raises(ValueError, match="cannot be called 'train': Branches has"):
         nn.Branches(train=nn.ReLU())
+
+
+# ---- printed
+
+
+def test_a_layer_is_printed_with_what_is_not_its_default():
+    assert repr(nn.Conv2d(3, 16, 3)) == "Conv2d(3, 16, kernel_size=(3, 3))"
+    conv = nn.Conv2d(4, 6, (3, 2), stride=2, padding=((1, 0), (2, 2)), groups=2)
+    assert repr(conv) == (
+        "Conv2d(4, 6, kernel_size=(3, 2), stride=2, padding=((1, 0), (2, 2)), groups=2)"
+    )
+    assert repr(nn.ReLU()) == "ReLU()"
+    assert repr(nn.Dropout(0.25)) == "Dropout(p=0.25)"
+    assert repr(nn.MaxPool2d(2)) == "MaxPool2d(kernel_size=2, stride=2)"
+    assert repr(nn.LocalResponseNorm(5, k=2)) == "LocalResponseNorm(size=5, k=2)"
+    assert repr(nn.Upsample(21, 2)) == "Upsample(21, factor=2, kernel_size=4)"
+    learned = "Upsample(21, factor=2, kernel_size=3, learned=True)"
+    assert repr(nn.Upsample(21, 2, 3, learned=True)) == learned
+
+
+def test_a_net_is_printed_one_line_a_layer():
+    net = nn.Sequential(
+        conv1=nn.Conv2d(3, 4, 1),
+        both=nn.Branches(nn.ReLU(), nn.Sequential(nn.Pad(1), nn.AvgPool2d(3, 1))),
+    )
+    assert (
+        repr(net.eval())
+        == """\
+Sequential(
+  conv1: Conv2d(3, 4, kernel_size=(1, 1))
+  both: Branches(
+    0: ReLU()
+    1: Sequential(
+      0: Pad(padding=1)
+      1: AvgPool2d(kernel_size=3, stride=1)
+    )
+  )
+)"""
+    )
+
+
+def test_modules_of_ones_own_are_printed_without_their_arrays():
+    class Own(nn.Module):
+        def __init__(self, size, weight, mode="fast"):
+            self.size, self.weight, self.mode = size, nn.Parameter(weight), mode
+
+    assert repr(Own(3, np.ones(2))) == "Own(size=3)"
+    assert repr(Own(3, np.ones(2), mode="slow")) == "Own(size=3, mode='slow')"
+    assert repr(nn.Module()) == "Module()"

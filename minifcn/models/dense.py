@@ -53,9 +53,7 @@ from .fcn import FCN
 Pair = tuple[int, int]
 Axes = tuple[Conv | Pool, Conv | Pool]
 
-ELEMENTWISE = (nn.ReLU, nn.Dropout, nn.LocalResponseNorm)  # no pixel sees another
 KINDS = (
-    *ELEMENTWISE,
     nn.Conv2d,
     nn.MaxPool2d,
     nn.AvgPool2d,
@@ -69,18 +67,30 @@ KINDS = (
 
 
 def kind_of(layer: nn.Module) -> type[nn.Module]:
-    """Return which of KINDS a layer is.
+    """Return which of KINDS a layer is; its own type if it is pointwise.
 
     Raises:
         TypeError: none, or one whose `forward` is its own: nobody knows what it reads.
     """
+    if is_pointwise(layer):
+        return type(layer)
     for kind in KINDS:
         if isinstance(layer, kind) and type(layer).forward is kind.forward:
             return kind
     known = ", ".join(kind.__name__ for kind in KINDS)
     raise TypeError(
-        f"{type(layer).__name__} cannot be made dense; the layers that can are {known}"
+        f"{type(layer).__name__} cannot be made dense; the layers that can are {known} "
+        "and pointwise ones (ReLU, Dropout, LocalResponseNorm). If each pixel of its "
+        "answer reads that pixel alone, and the shape is kept, say so in its class: "
+        "pointwise = True"
     )
+
+
+def is_pointwise(layer: nn.Module) -> bool:
+    """Whether the class that wrote the layer's `forward` calls it `pointwise`."""
+    # Not an ancestor of that class: it did not know what would be written.
+    author = next(kind for kind in type(layer).__mro__ if "forward" in vars(kind))
+    return bool(vars(author).get("pointwise"))
 
 
 def axes_of(layer: nn.Module) -> Axes:
@@ -91,7 +101,7 @@ def axes_of(layer: nn.Module) -> Axes:
     """
     kind: Any = kind_of(layer)
     window: Any = layer  # whose attributes depend on its kind
-    if kind in ELEMENTWISE:
+    if is_pointwise(layer):
         return Conv(1), Conv(1)
     if kind is nn.Pad:
         rows, cols = (Conv(1, padding=frame) for frame in pads(window.padding))
@@ -205,15 +215,23 @@ def shift_and_stitch(net: nn.Module, x: Tensor, stride: Any = 1) -> Tensor:
     says what an offset is. One run after the other, off the tape: the memory is that of
     one run and of the result.
 
+    In training mode each run draws its dropout anew, and the answers of different runs
+    do not belong together: call net.eval() first.
+
     Args:
-        net: a Sequential of convolutions, pools, ReLUs, LRNs, dropouts, frames and
-            Branches of them, or an FCN of one stream (FCN-32s).
+        net: a Sequential of Conv2d, MaxPool2d, AvgPool2d, Pad, ReLU, Dropout,
+            LocalResponseNorm, other layers that are `pointwise` (see `nn.Module`), and
+            Branches and Sequentials of them; or an FCN of one stream (FCN-32s).
         x: (N, C, H, W).
         stride: of the answers, int or (height, width); it divides f.
 
     Returns:
-        (N, classes, ⌈UH / stride⌉, ⌈UW / stride⌉), U as the module says; with stride f
-        it is net(x). Of an FCN (N, classes, H, W), see `Placement`.
+        (N, classes, ⌈UH / stride⌉, ⌈UW / stride⌉). Without padding and pools that
+        round up, UH = H − (the net's receptive field) + 1; in general, layer by layer,
+        U = V + S·(before + after − span + 1 + overhang), V being the U of the layer
+        before (H at first), S the product of the strides before, and overhang that of
+        the module. With stride f it is net(x). Of an FCN (N, classes, H, W), see
+        `Placement`.
 
     Raises:
         TypeError: a layer of another type.
@@ -341,17 +359,23 @@ def a_trous(net: nn.Module, stride: Any = 1) -> nn.Module:
     """Return a net that answers every `stride` pixels, with the parameters of `net`.
 
     Strides are left out from the layer on where their product would exceed `stride`;
-    every later filter, pool and frame is rarefied: dilation and padding times the hole
+    every later filter, pool and Pad is rarefied: dilation and padding times the hole
     so far. After strides of product S the maps stand gcd(S, stride) pixels apart, so
     that `stride` is met exactly. The answers are those of `shift_and_stitch`, in one
     pass, and on the tape.
 
     The Parameters are the same objects: training one net trains the other. Pools that
-    round up get the last window's missing pixels as a frame.
+    round up get the last window's missing pixels as a Pad. Whether dropout drops is
+    taken over from `net`, and draws anew in each run: call eval() to compare the two.
 
     Args:
         net: as in `shift_and_stitch`.
         stride: of the answers, int or (height, width); it divides the net's own.
+
+    Returns:
+        A net, whose answers to x (N, C, H, W) have the size of `shift_and_stitch`'s:
+        (N, classes, ⌈UH / stride⌉, ⌈UW / stride⌉), UH = H − (the receptive field) + 1
+        without padding; (N, classes, H, W) if `net` is an FCN.
 
     Raises:
         TypeError, ValueError: as `shift_and_stitch`.
@@ -399,7 +423,7 @@ def _with_holes(layer: Any, axes: Axes, hole: Pair, step: Pair) -> nn.Module:
     """Return a single layer rarefied, over the same parameters."""
     dense, kind = copy.copy(layer), kind_of(layer)
     same = hole == (1, 1) and step == tuple(map(_stride, axes))
-    if same or kind in ELEMENTWISE:
+    if same or is_pointwise(layer):
         return dense
     frames = [
         tuple(h * n for n in pair(axis.padding, "padding"))

@@ -422,6 +422,60 @@ def test_memory_is_that_of_one_run_and_the_result():
     assert not shift_and_stitch(net, Tensor(x)).requires_grad
 
 
+# ---- layers of one's own
+
+
+class Leaky(nn.Module):
+    """A layer of somebody's own: x where it is positive, else slope · x."""
+
+    pointwise = True
+
+    def __init__(self):
+        self.slope = nn.Parameter(np.array(3.0))
+
+    def forward(self, *inputs):
+        (x,) = inputs
+        return ops.relu(x) - ops.relu(-x) * self.slope
+
+
+def test_pointwise_layers_of_ones_own_are_made_dense():
+    net = integers(
+        nn.Sequential(
+            nn.Conv2d(2, 3, 3, 2, 1), leaky := Leaky(), nn.MaxPool2d(2), Leaky()
+        )
+    )
+    x = image(1, 2, 15, 18)
+    dense = a_trous(net)
+    np.testing.assert_array_equal(answers(dense, x), stitched(net, x))
+    np.testing.assert_array_equal(stitched(net, x)[:, :, ::4, ::4], answers(net, x))
+    assert any(p is leaky.slope for p in dense.parameters())
+
+
+def test_only_the_author_of_a_forward_can_call_it_pointwise():
+    class Blurred(nn.ReLU):
+        def forward(self, *inputs):
+            return ops.avg_pool2d(*inputs, 3, 1, 1)
+
+    class Named(nn.ReLU):
+        pass
+
+    with pytest.raises(TypeError, match=r"Blurred cannot.* pointwise = True"):
+        a_trous(nn.Sequential(Blurred()))
+    a_trous(nn.Sequential(Named()))
+
+
+def test_docstrings_say_what_dropout_does_and_how_large_the_answers_are():
+    for function in (a_trous, shift_and_stitch):
+        assert "eval()" in function.__doc__
+        assert "UH = H − (the" in function.__doc__
+    net = integers(
+        nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.Conv2d(2, 1, 2))
+    )
+    # receptive field 3 + 1 + 2 = 6
+    assert stitched(net, image(1, 1, 13, 10)).shape == (1, 1, 13 - 6 + 1, 10 - 6 + 1)
+    assert answers(a_trous(net), image(1, 1, 13, 10)).shape == (1, 1, 8, 5)
+
+
 # ---- refusals
 
 
