@@ -100,7 +100,8 @@ def check_float(array: Array, name: str) -> None:
     if getattr(array, "dtype", None) not in (np.float32, np.float64):
         given = getattr(array, "dtype", type(array).__name__)
         raise TypeError(
-            f"{name} must be a Tensor of float32 or float64; its type is {given}"
+            f"{name} must be a Tensor of float32 or float64; its type is {given}: "
+            'convert the array first, .astype("float32")'
         )
 
 

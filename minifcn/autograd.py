@@ -94,6 +94,12 @@ class Tensor:
     def __len__(self) -> int:
         return len(self.data)
 
+    def __getitem__(self, at: Any) -> Any:
+        raise TypeError(
+            "a Tensor takes no [...]: use .data[...] for numbers without gradients, or "
+            "ops.crop to cut out a part through which gradients flow"
+        )
+
     def __repr__(self) -> str:
         note = ", requires_grad=True" if self.requires_grad else ""
         return f"Tensor({self.data!r}{note})"

@@ -72,13 +72,18 @@ def pads(padding: Any, name: str = "padding") -> tuple[tuple[int, int], ...]:
 
     Raises TypeError or ValueError, naming the argument `name`.
     """
-    two = isinstance(padding, (tuple, list)) and len(padding) == 2
-    height, width = padding if two else (padding, padding)
+    several = isinstance(padding, (tuple, list))
+    height, width = padding if several and len(padding) == 2 else (padding, padding)
+    forms = (
+        f"{name} must be p, (p_height, p_width) or ((top, bottom), (left, right)), "
+        f"all whole numbers, not {padding!r}"
+    )
+    if several and len(padding) != 2:
+        raise ValueError(forms)
     if isinstance(height, (tuple, list)) != isinstance(width, (tuple, list)):
-        raise TypeError(
-            f"{name} must be p, (p_height, p_width) or "
-            f"((top, bottom), (left, right)), not {padding!r}"
-        )
+        raise TypeError(forms)
+    if not several and not hasattr(padding, "__index__"):  # "same", 1.5
+        raise TypeError(forms)
     return pair(height, name), pair(width, name)
 
 

@@ -55,14 +55,19 @@ def test_device_cuda_without_cupy_says_what_is_missing():
     [(np.ones(2, int), "int64"), (np.ones(2, np.float16), "float16"), ([1.0], "list")],
 )
 def test_other_number_types_are_refused(wrong, given_type):
-    said = f"x must be a Tensor of float32 or float64; its type is {given_type}"
+    said = (
+        f"x must be a Tensor of float32 or float64; its type is {given_type}: "
+        r'convert the array first, \.astype\("float32"\)'
+    )
     with pytest.raises(TypeError, match=said):
         arrays.check_float(wrong, "x")
 
 
 def test_a_plain_array_is_told_to_be_wrapped():
     x = np.ones((1, 2, 3, 4), np.float32)
-    with pytest.raises(TypeError, match=r"x is ndarray of shape .*; wrap it: .*Tensor\(x\)"):
+    with pytest.raises(
+        TypeError, match=r"x is ndarray of shape .*; wrap it: .*Tensor\(x\)"
+    ):
         ops.max_pool2d(x, 2)
 
 

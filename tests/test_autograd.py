@@ -229,6 +229,18 @@ def test_whole_numbers_cannot_require_a_gradient():
         Tensor(Tensor(np.ones(2)))
 
 
+def test_a_tensor_has_no_parts_and_says_where_to_find_them():
+    x = leaf([[1.0, 2.0]])
+    for take in (
+        lambda: x[0],
+        lambda: x[..., 1:],
+        lambda: list(x),
+        lambda: np.asarray(x),
+    ):
+        with pytest.raises(TypeError, match=r"use \.data\[\.\.\.\].*ops\.crop"):
+            take()
+
+
 # ---- what is on the tape
 
 

@@ -377,6 +377,26 @@ def test_pair_and_pads():
     assert pads(((3, 2), (0, 1))) == ((3, 2), (0, 1))
 
 
+@pytest.mark.parametrize(
+    "error, bad",
+    [
+        (ValueError, (1, 0, 1, 0)),
+        (ValueError, (1,)),
+        (TypeError, "same"),
+        (TypeError, 0.5),
+        (TypeError, None),
+        (TypeError, (1, (2, 3))),
+    ],
+)
+def test_the_forms_of_padding_are_told(error, bad):
+    forms = (
+        r"^frame must be p, \(p_height, p_width\) or \(\(top, bottom\), \(left, right"
+    )
+    with pytest.raises(error, match=forms) as refusal:
+        pads(bad, "frame")
+    assert str(refusal.value).endswith(f"not {bad!r}")
+
+
 @pytest.mark.parametrize("number", ["int8", "int64", "uint16"])
 def test_numpy_integers_count_as_integers(number):
     numpy = pytest.importorskip("numpy")
@@ -425,7 +445,7 @@ def test_what_is_no_integer_is_named(bad):
             r"nothing of the output: input 1, kernel 3, stride 2, padding \(2, 1\)",
         ),
         (lambda: pair((1, 2, 3), "stride"), "stride must be an integer or a pair"),
-        (lambda: pads((1, 2, 3), "pad"), "pad must be an integer or a pair"),
+        (lambda: pads((1, 2, 3), "pad"), "pad must be p, "),
         (lambda: Crop(-1).output_size(5), "offset must be at least 0, not -1"),
         (lambda: Crop(5).output_size(5), "1 pixels from 5 on, of an input with 5"),
         (lambda: Crop(1, 5).output_size(5), "5 pixels from 1 on, of an input with 5"),

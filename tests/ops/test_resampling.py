@@ -56,7 +56,7 @@ def whole():
             "padding must be at least 0",
             lambda x: ops.pad(x, ((0, -1), (0, 0))),
         ),
-        (TypeError, "padding must be an integer", lambda x: ops.pad(x, 0.5)),
+        (TypeError, "padding must be p, ", lambda x: ops.pad(x, 0.5)),
         (ValueError, "two axes or more", lambda x: ops.pad(x.reshape(-1), 1)),
         (ValueError, "two axes or more", lambda x: ops.crop(x.reshape(-1), 0, 1)),
         (ValueError, r"shape \(2, 0, 3\); pad needs", lambda x: ops.pad(empty(), 1)),
