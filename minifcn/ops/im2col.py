@@ -277,7 +277,8 @@ def im2col(
             x[n, c, r·SH + i·DH − top, q·SW + j·DW − left]
 
     and zero where that lies outside of x. A convolution is then one matrix product,
-    weight.reshape(O, C·KH·KW) @ cols. As `torch.nn.functional.unfold`.
+    weight.reshape(O, C·KH·KW) @ cols. As `torch.nn.functional.unfold`, whose arguments
+    stand in another order.
 
     Args:
         x: (N, C, H, W).
@@ -307,7 +308,7 @@ def col2im(
 
     ⟨im2col(x), cols⟩ = ⟨x, col2im(cols)⟩. Overlapping windows add up, so
     col2im(im2col(x)) is x times the number of windows that see each pixel. As
-    `torch.nn.functional.fold`.
+    `torch.nn.functional.fold`, whose arguments stand in another order.
 
     Args:
         cols: (N, C·KH·KW, OH·OW).

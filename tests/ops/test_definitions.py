@@ -1,6 +1,8 @@
 """The definitions refuse what is illegal as the operators do, and say so."""
 
 import inspect
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,3 +126,25 @@ def test_relu_in_place_writes_over_the_array():
     x = np.array([-1.0, 2.0])
     assert definitions.relu(x, inplace=True) is x
     np.testing.assert_array_equal(x, [0, 2])
+
+
+# ---- what the README says of their names
+
+
+def test_readme_names_the_operators_that_torch_has_not_or_has_otherwise():
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    (said,) = re.findall(r"The others are (.*?) All work on their own", readme, re.S)
+    others = set(re.findall(r"`(\w+)`", said)) & set(ops.__all__)
+    as_torchs = {
+        name
+        for name in ops.__all__
+        if f"As `torch.nn.functional.{name}"
+        in " ".join(getattr(ops, name).__doc__.split())
+    }
+    # pad's order of sides is another.
+    assert others == (set(ops.__all__) - as_torchs) | {"pad"}
+
+
+def test_readme_tells_the_default_of_ignore_index():
+    for loss in (ops.nll_loss, ops.cross_entropy):
+        assert inspect.signature(loss).parameters["ignore_index"].default == 255
