@@ -170,6 +170,8 @@ EXTREMES = (
     "kernel fills the image",
     "stride beyond the kernel",
     "square kernel",  # for which there are often faster ways
+    "long kernel",
+    "all square",  # but the dilation, which may then be exchanged unnoticed
 )
 
 
@@ -181,40 +183,53 @@ def windows(
     largest_dilation: int = 3,
     largest_padding: int = 3,
     half_padding: bool = False,
+    extremes: tuple[str | None, ...] = (None, None, None, *EXTREMES),
 ) -> Window:
     """Draw a window and an image that it fits into, padded on four sides unequally.
 
     Args:
         half_padding: keep the padding within half the window's span, as pools ask.
+        extremes: from which to draw.
     """
-    extreme = draw(st.sampled_from((None, None, None, *EXTREMES)))
-    kernel = draw(unequal(1, max(2, largest_kernel)))
-    if extreme == "square kernel":
-        kernel = kernel[0], kernel[0]
+    extreme = draw(st.sampled_from(extremes))
+    kernel = _kernel(draw, extreme, largest_kernel)
     plain = st.just((1, 1))
     dilation = draw(plain | unequal(1, max(2, largest_dilation)))
+    spans = span(kernel[0], dilation[0]), span(kernel[1], dilation[1])
     stride = draw(plain | unequal(1, max(2, largest_stride)))
     if extreme == "stride beyond the kernel":
-        stride = span(kernel[0], dilation[0]) + 1, span(kernel[1], dilation[1]) + 2
+        stride = spans[0] + 1, spans[1] + 2
         stride = min(stride[0], largest_stride), min(stride[1], largest_stride)
-    spans = span(kernel[0], dilation[0]), span(kernel[1], dilation[1])
     side = st.integers(0, largest_padding)
     sides = [(draw(side), draw(side)) for _ in range(2)]
+    if extreme == "all square":
+        stride, sides[1] = (stride[0], stride[0]), sides[0]
     if half_padding:
+        least = min(spans) if extreme == "all square" else max(spans)
         sides = [
-            (min(a, n // 2), min(b, n // 2))
+            (min(a, n // 2, least // 2), min(b, n // 2, least // 2))
             for (a, b), n in zip(sides, spans, strict=True)
         ]
-    least = [max(1, n - sum(p)) for n, p in zip(spans, sides, strict=True)]
-    if extreme == "one pixel":
-        assume(least == [1, 1])
-        size = 1, 1
-    elif extreme == "kernel fills the image":
-        size = least[0], least[1]
-    else:
-        size = least[0] + draw(st.integers(0, 5)), least[1] + draw(st.integers(0, 5))
-        size = size[0], size[1] + (size[0] == size[1])
+    size = _size(draw, extreme, spans, sides)
     return Window(size, kernel, stride, (sides[0], sides[1]), dilation)
+
+
+def _kernel(draw: DrawFn, extreme: str | None, largest: int) -> Pair:
+    if extreme == "long kernel":  # in one direction, or it would take too long
+        return draw(st.sampled_from(((7, 1), (1, 5), (1, 9), (6, 1))))
+    KH, KW = draw(unequal(1, max(2, largest)))
+    return (KH, KH) if extreme in ("square kernel", "all square") else (KH, KW)
+
+
+def _size(draw: DrawFn, extreme: str | None, spans: Pair, sides: list[Pair]) -> Pair:
+    """Draw (H, W), large enough for windows of these spans with this padding."""
+    H, W = (max(1, n - sum(p)) for n, p in zip(spans, sides, strict=True))
+    if extreme == "one pixel":
+        assume((H, W) == (1, 1))
+    if extreme in ("one pixel", "kernel fills the image"):
+        return H, W
+    H, W = H + draw(st.integers(0, 5)), W + draw(st.integers(0, 5))
+    return (max(H, W), max(H, W)) if extreme == "all square" else (H, W + (H == W))
 
 
 @st.composite
@@ -242,6 +257,8 @@ def images(
         arguments: values, or strategies to draw them from.
     """
     N, C, size = draw(batches()), draw(st.integers(1, 3)), draw(unequal(1, 6))
+    if draw(st.integers(0, 7)) == 7:  # now and then a square
+        size = max(size), max(size)
     seed = draw(seeds())
     x = values(np.random.default_rng(seed), (N, C, *size))
     drawn = {
@@ -358,7 +375,9 @@ def unfoldings(draw: DrawFn) -> Case:
 @st.composite
 def foldings(draw: DrawFn) -> Case:
     """Draw a col2im of cols (N, C·KH·KW, OH·OW)."""
-    window, N, C = draw(windows()), draw(batches()), draw(st.integers(1, 3))
+    # Where all is square, as many columns fit a dilation that is exchanged.
+    window = draw(windows() | windows(extremes=("all square",)))
+    N, C = draw(batches()), draw(st.integers(1, 3))
     seed, (KH, KW), (OH, OW) = draw(seeds()), window.kernel, window.output_size
     cols = whole_numbers(np.random.default_rng(seed), (N, C * KH * KW, OH * OW))
     arguments = {"output_size": window.size, "kernel_size": window.kernel}

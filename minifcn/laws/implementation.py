@@ -121,19 +121,39 @@ class Implementation:
         Raises:
             Raised: as `run`.
         """
+        _, pull_back = self.forward(operator, *inputs, **arguments)
+        return pull_back(gy)
+
+    def forward(self, operator: str, *inputs: Any, **arguments: Any) -> tuple[Any, Any]:
+        """Run an operator on arrays; return its first output, and its backward pass.
+
+        The latter is a function of gy, to be called once: as `gradients`, but other
+        calls may come between.
+        """
         y, leaves = self._call(operator, inputs, arguments)
-        y = y[0] if isinstance(y, tuple) else y
-        gy = np.array(gy, self.dtype)
-        self.last_call = {"v, the gradient above,": gy, **self.last_call}
-        if y.requires_grad:
-            above = _read_only(to_device(gy, self.device))
-            self._guarded(f"backward of {operator}", lambda: y.backward(above), leaves)
-        return tuple(
-            np.zeros(leaf.shape, self.dtype)
-            if leaf.grad is None
-            else to_numpy(leaf.grad)
-            for leaf in leaves
-        )
+        y, given = (y[0] if isinstance(y, tuple) else y), self.last_call
+
+        def pull_back(gy: Any) -> tuple[np.ndarray, ...]:
+            gy = np.asarray(gy, self.dtype)  # laid out in memory as it came
+            self.last_call = {"v (the gradient above)": gy, **given}
+            if y.requires_grad:
+                self._backward(operator, y, gy, leaves)
+            return tuple(
+                np.zeros(leaf.shape, self.dtype)
+                if leaf.grad is None
+                else to_numpy(leaf.grad)
+                for leaf in leaves
+            )
+
+        return _unwrapped(y), pull_back
+
+    def _backward(self, operator: str, y: Tensor, gy: Any, leaves: list[Tensor]) -> Any:
+        before, above = gy.copy(), to_device(gy, self.device)
+        self._guarded(f"backward of {operator}", lambda: y.backward(above), leaves)
+        # Another reader of y may be given the same array.
+        if not np.array_equal(to_numpy(above), before, equal_nan=True):
+            gy[...] = before
+            raise Raised(f"backward of {operator} wrote over the gradient above")
 
     def _call(self, operator: str, inputs: Any, arguments: Any) -> Any:
         function = self.operators.get(operator) or getattr(library, operator)

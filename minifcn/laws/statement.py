@@ -12,17 +12,19 @@ it with many cases, and raises the smallest that breaks it.
 
 import difflib
 import re
+import tempfile
 import textwrap
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import hypothesis
 import numpy as np
-from hypothesis import HealthCheck, Phase
+from hypothesis import HealthCheck, Phase, configuration
 from hypothesis.errors import Flaky, HypothesisException, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
@@ -145,7 +147,8 @@ class Law:
         ledger = _Ledger()
         token = _ledger.set(ledger)
         try:
-            self._attack(ops, cases, seed, shrink, ledger)
+            with _writing_nothing():
+                self._attack(ops, cases, seed, shrink, ledger)
         except Flaky as error:
             said = "gives one result, and on the same case at the next call another"
             raise self._failure(ops, said, ledger) from error
@@ -203,13 +206,30 @@ class Law:
             lines += _folded(f"{name} {array.shape} = {_shown(array)}")
         for name, array in ops.last_call.items():
             if not _is_known(array, case):  # what the law made of the case
-                lines += _folded(f"{name} {array.shape} = {_shown(array)}")
+                place = f"in the last call {name} {array.shape}"
+                lines += _folded(f"{place} = {_shown(array)}")
         said = str(error)
         if not isinstance(error, Difference | Raised):  # of the law's own arithmetic
             said = f"with what came, the law meets {_where(error)}"
         for line in said.splitlines():
             lines += _folded(line)
         return "\n".join(lines)
+
+
+@contextmanager
+def _writing_nothing() -> Iterator[None]:
+    """Keep hypothesis from leaving a folder .hypothesis where the user stands."""
+    before = vars(configuration).get("__hypothesis_home_directory")
+    configuration.set_hypothesis_home_dir(_scratch().name)
+    try:
+        yield
+    finally:
+        configuration.set_hypothesis_home_dir(before)
+
+
+@cache  # it goes when the process ends
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory()
 
 
 def _is_known(array: np.ndarray, case: Case) -> bool:
@@ -279,23 +299,29 @@ def equal(
 ) -> None:
     """Compare an array with the one expected, relative to its largest value.
 
+    Whole numbers (indices, counts, labels) are compared exactly, whatever the
+    tolerance.
+
     Args:
         came, expected: arrays or numbers; nan equals nan, infinity itself.
         what: the name of the value, for the message.
-        tolerance: of the largest finite value (1 at least); 0 for equality to the last
-            digit; if left out the `TOLERANCE` of came's type, or of the type of the
-            implementation on trial where that is coarser.
+        tolerance: of the largest finite value that is expected, or absolute where all
+            are 0; 0 for equality to the last digit; if left out the `TOLERANCE` of
+            came's type, or of that of the implementation on trial where it is coarser.
 
     Raises:
         Difference: shows both, and where they first differ.
     """
+    terms = getattr(expected, "terms", 0)  # of an inner product
     came, expected = np.asarray(came), np.asarray(expected)
     if came.shape != expected.shape:
         raise Difference(f"{what} has shape {came.shape}, expected {expected.shape}")
-    if tolerance is None:
+    if came.dtype.kind in "biu":
+        tolerance = 0
+    elif tolerance is None:
         types = str(came.dtype), _dtype.get()
         tolerance = max(TOLERANCE.get(name, 0) for name in types)
-    errors = _errors(came, expected)
+    errors = _errors(came, expected, terms)
     if came.dtype != np.float32 or _dtype.get() == "float32":  # else it is no measure
         note_error(float(errors.max(initial=0)))
     wrong = ~(errors <= tolerance)
@@ -310,7 +336,19 @@ def note_error(error: float) -> None:
         ledger.worst_error = max(ledger.worst_error, error)
 
 
-def inner(a: Any, b: Any) -> float:
+class Inner(float):
+    """An inner product that knows how large its terms are.
+
+    They may cancel, so the sum alone does not tell how exact it can be.
+
+    Attributes:
+        terms: the root of the sum of their squares.
+    """
+
+    terms: float
+
+
+def inner(a: Any, b: Any) -> Inner:
     """⟨a, b⟩, the sum of the products.
 
     Raises:
@@ -318,15 +356,19 @@ def inner(a: Any, b: Any) -> float:
     """
     if np.shape(a) != np.shape(b):
         raise Difference(f"of ⟨a, b⟩ a has shape {np.shape(a)} and b {np.shape(b)}")
-    return float(np.vdot(a, b))
+    product = Inner(np.vdot(a, b))
+    product.terms = float(np.linalg.norm(np.ravel(a) * np.ravel(b)))
+    return product
 
 
-def _errors(came: np.ndarray, expected: np.ndarray) -> np.ndarray:
+def _errors(came: np.ndarray, expected: np.ndarray, terms: float) -> np.ndarray:
+    same = came == expected  # before they are floats, which hold no number past 2⁵³
     came, expected = came.astype(np.float64), expected.astype(np.float64)
-    same = (came == expected) | (np.isnan(came) & np.isnan(expected))
+    same |= np.isnan(came) & np.isnan(expected)
     finite = np.abs(expected[np.isfinite(expected)])
+    largest = finite.max(initial=terms)
     with np.errstate(invalid="ignore"):  # inf − inf, in places that are not used
-        errors = abs(came - expected) / finite.max(initial=1)
+        errors = abs(came - expected) / (largest or 1)
     return np.where(same, 0, np.where(np.isnan(errors), np.inf, errors))
 
 

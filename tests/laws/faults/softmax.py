@@ -331,3 +331,13 @@ for operator in ("nll_loss", "cross_entropy"):
     @fault(operator, "no gradient")
     def _(right, x, *rest, **arguments):
         return right(x.detach(), *rest, **arguments)
+
+
+for operator in ("nll_loss", "cross_entropy"):
+
+    @fault(operator, "labels of eight bits wrap around")
+    def _(right, x, target, *rest, **arguments):
+        if target.dtype != np.uint8:
+            return right(x, target, *rest, **arguments)
+        wrapped = np.where(target == 0, x.shape[1] - 1, target - 1)
+        return right(x, wrapped.astype(np.int64), *rest, **arguments)
