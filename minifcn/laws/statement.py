@@ -369,7 +369,8 @@ def _errors(came: np.ndarray, expected: np.ndarray, terms: float) -> np.ndarray:
     largest = finite.max(initial=terms)
     with np.errstate(invalid="ignore"):  # inf − inf, in places that are not used
         errors = abs(came - expected) / (largest or 1)
-    return np.where(same, 0, np.where(np.isnan(errors), np.inf, errors))
+    # Not the same, and yet no difference: too large for floats, or of no number.
+    return np.where(same, 0, np.where(errors > 0, errors, np.inf))
 
 
 def _difference(
@@ -391,6 +392,8 @@ def _difference(
 
 def _apart(a: Any, b: Any) -> tuple[str, str]:
     """Write two numbers with as many digits as it takes to tell them apart."""
+    if isinstance(a, np.integer) and isinstance(b, np.integer):
+        return str(a), str(b)
     for digits in (9, 12, 17):
         texts = f"{a:.{digits}g}", f"{b:.{digits}g}"
         if texts[0] != texts[1]:

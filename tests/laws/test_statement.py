@@ -1,6 +1,9 @@
 """What a law says when it breaks, and what the comparison lets through."""
 
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -54,7 +57,10 @@ def broken(body, ops, count=50, **kept):
         (np.zeros((0, 2)), np.zeros((0, 2))),
         ([-0.0], [0.0]),
         (1e6 * (1 + 0.9e-10), 1e6),
-        (0.9e-10, 0.0),  # where all is small, 1 is the measure
+        (0.9e-10, 0.0),  # where all are 0 there is nothing to measure by
+        ([0.9e-16, 1e-6], [0, 1e-6]),
+        (2**60 + 1, 2**60 + 1),
+        (np.uint8(7), 7.0),
         (np.float32(1e3 * (1 + 1e-5)), 1e3),
         ([True, False], [True, False]),
     ],
@@ -73,6 +79,14 @@ def test_equal(came, expected):
         (-np.inf, np.inf, "y: expected inf, came -inf"),
         (1 + 2e-10, 1, "y: expected 1, came 1.0000000002"),
         (np.float32(1.001), 1, "y: expected 1, came 1.00100005"),
+        (2e-10, 0, "y: expected 0, came 2e-10"),
+        (1e-6 * (1 + 2e-10), 1e-6, "y: expected 1e-06, came 1.0000000002e-06"),
+        (5.0001e-3, np.float32(5e-3), "y: expected 0.00499999989, came 0.0050001"),
+        (np.float32(5.001e-3), 5e-3, "y: expected 0.005, came 0.00500100013"),
+        (10**11 + 1, 10**11, "y: expected 100000000000, came 100000000001"),
+        (10**11 + 1, 1e11, "y: expected 100000000000, came 100000000001"),
+        (2**60 + 1, 2**60, "1152921504606846976, came 1152921504606846977"),
+        ([True, False], [True, True], "difference at [1]: expected 1, came 0 (1 of 2"),
         ([1.0, 2, 4, 5], [1, 2, 3, 4], "first difference at [2]: expected 3, came 4"),
     ],
 )
@@ -98,6 +112,48 @@ def test_tolerance_follows_the_type_on_trial():
         law(Implementation(), case)
     with pytest.raises(Difference):  # it ends with the law
         equal(off, 1)
+
+
+@pytest.mark.parametrize(
+    "came, tolerance", [(100_001, None), (np.uint32(100_001), None), (100_001, 0.1)]
+)
+def test_whole_numbers_are_equal_or_not(came, tolerance):
+    """Indices, counts and labels: none is nearly right."""
+    on_trial, case = Implementation(dtype="float32"), Case("relu", {}, {})
+    relu_law(lambda *_: equal(1e5 + 1, 1e5))(on_trial, case)
+    with pytest.raises(LawError):
+        relu_law(lambda *_: equal(came, 100_000, "y", tolerance))(on_trial, case)
+
+
+def test_small_gradients_are_measured_by_themselves():
+    """Those of a mean over 200 pixels, 1/200 each, with one a part in 1000 off."""
+    g = np.full(200, 1 / 200, np.float32)
+    wrong = g.copy()
+    wrong[7] *= 1.001
+    for dtype in ("float32", "float64"):
+        with pytest.raises(LawError, match="200"):
+            relu_law(lambda ops, case: equal(wrong, g))(
+                Implementation(dtype=dtype), Case("relu", {"x": np.ones(2)}, {})
+            )
+
+
+def test_errors_of_float32_count_where_float32_is_on_trial():
+    def rounded(ops, case):
+        equal(np.float32(1 + 1e-6), 1)
+
+    for dtype, worst in (("float64", 0), ("float32", 9.5e-7)):
+        verdict = relu_law(rounded).hold(Implementation(dtype=dtype), 3)
+        assert verdict.worst_error == pytest.approx(worst, rel=0.01)
+
+
+def test_inner_products_are_measured_by_their_terms():
+    """They may cancel; the sum is no more exact for that."""
+    a, b = np.array([1e3, 1e3, 1e-9]), np.array([1e3, -1e3, 1])
+    equal(inner(a, b) + 1e-5, inner(a, b))
+    with pytest.raises(Difference):
+        equal(inner(a, b) + 1e-3, inner(a, b))
+    with pytest.raises(Difference):
+        equal(inner(a, b) + 1e-5, float(inner(a, b)))
 
 
 def test_inner():
@@ -243,3 +299,42 @@ def test_bad_counts_and_names():
         add_law("relu", "equals_its_definition", st.nothing(), "", "", is_right)
     with pytest.raises(ValueError, match="no law of 'paint'; there are laws of conv2d"):
         laws_of("paint")
+
+
+HOLDING = """
+import pathlib
+from hypothesis import configuration
+from minifcn.laws import Implementation, LawError, laws_of, on_arrays
+
+for law in laws_of("relu")[:2]:
+    law.hold(Implementation(), 5)
+    try:
+        law.hold(Implementation(operators={"relu": on_arrays(lambda x: x)}), 50)
+    except LawError as error:
+        law.hold(Implementation(), 5)
+    else:
+        raise SystemExit("it should break")
+assert not [*pathlib.Path().iterdir()]
+print(configuration.storage_directory().home_directory)
+"""
+
+
+def test_nothing_is_left_behind(tmp_path):
+    """Of hypothesis, where the user stands: in a process of its own, without pytest."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "scratch").mkdir()
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
+        "TMPDIR": str(tmp_path / "scratch"),
+    }
+    process = subprocess.run(
+        [sys.executable, "-c", HOLDING],
+        cwd=tmp_path / "here",
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+    # Afterwards hypothesis writes where it always does.
+    assert process.stdout.strip() == str(tmp_path / "here" / ".hypothesis")
+    assert [*tmp_path.rglob("*")] == [tmp_path / "here", tmp_path / "scratch"]
