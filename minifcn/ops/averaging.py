@@ -89,16 +89,11 @@ class AvgPool2d(Function):
     def _taps(self, y_shape: tuple[int, ...]) -> list[list[tuple[slice, slice]]]:
         """Return for each tap of an axis the outputs that read, and what they read."""
         return [
-            [overlap(n_out, n, i * d - before, s) for i in range(k)]
-            for n_out, n, k, s, d, (before, _) in zip(
-                y_shape[-2:],
-                self.shape[-2:],
-                self.windows.kernel,
-                self.windows.stride,
-                self.windows.dilation,
-                self.windows.padding,
-                strict=True,
-            )
+            [
+                overlap(y_shape[axis], self.shape[axis], start, step)
+                for start in self.windows.starts(axis, self.shape[axis], y_shape[axis])
+            ]
+            for axis, step in zip((-2, -1), self.windows.stride, strict=True)
         ]
 
     def _divisor(self, shape: tuple[int, ...]) -> np.ndarray:
@@ -115,11 +110,13 @@ class AvgPool2d(Function):
     def _counts(self, axis: int, n: int, n_out: int) -> np.ndarray:
         """Count along one axis the taps of each window that lie where it counts."""
         before, after = self.windows.padding[axis]
-        first, end = (-before, n + after) if self.include_pad else (0, n)
+        low, high = (-before, n + after) if self.include_pad else (0, n)
         starts = np.arange(n_out) * self.windows.stride[axis] - before
-        taps = np.arange(self.windows.kernel[axis]) * self.windows.dilation[axis]
-        reads = starts[:, None] + taps  # (n_out, k): where each tap lies
-        return ((first <= reads) & (reads < end)).sum(axis=1)
+        # Tap i lies at start + i·apart; −(a // b) is −a / b rounded up.
+        apart = self.windows.dilation[axis]
+        first = np.maximum(-((starts - low) // apart), 0)
+        end = np.minimum(-((starts - high) // apart), self.windows.kernel[axis])
+        return np.maximum(end - first, 0)
 
 
 def avg_pool2d(

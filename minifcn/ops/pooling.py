@@ -1,5 +1,6 @@
 """Max pooling: the largest value of each window; the gradient goes to where it was."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -40,11 +41,27 @@ class Windows:
         )
         return OH, OW
 
-    def taps(self) -> list[tuple[int, int]]:
-        """Return the (top, left) pixel that each tap reads for the first window."""
-        (KH, KW), (DH, DW) = self.kernel, self.dilation
-        (top, _), (left, _) = self.padding
-        return [(i * DH - top, j * DW - left) for i in range(KH) for j in range(KW)]
+    def starts(self, axis: int, n: int, n_out: int) -> list[int]:
+        """Return what each tap along an axis reads for the first of n_out windows.
+
+        Taps that lie in the padding for all of the windows are left out.
+        """
+        step, apart = self.stride[axis], self.dilation[axis]
+        reads = np.arange(self.kernel[axis]) * apart - self.padding[axis][0]
+        # The last window reads so many pixels on.
+        seeing = (reads < n) & (reads + (n_out - 1) * step >= 0)
+        starts: list[int] = reads[seeing].tolist()
+        return starts
+
+    def taps(self, shape: Any, size: Any) -> list[tuple[int, int]]:
+        """Return the (top, left) pixel that each tap reads for the first window.
+
+        Args:
+            shape: (…, H, W), the image's.
+            size: (…, OH, OW), the output's.
+        """
+        rows, cols = (self.starts(axis, shape[axis], size[axis]) for axis in (-2, -1))
+        return list(product(rows, cols))
 
     def grids(self, start: tuple[int, int], size: Any, shape: Any) -> Any:
         """Return the windows in which this tap lies inside, and the pixels it reads."""
@@ -112,7 +129,9 @@ class MaxPool2d(Function):
         return y
 
     def _maxima(self, x: Array, y: Array) -> None:
-        first, *others = self.windows.taps()
+        taps = self.windows.taps(x.shape, y.shape)
+        # Where no tap sees x, one beyond its last pixel does for all.
+        first, *others = taps or [x.shape[-2:]]
         # The first tap fills y, with −∞ where it lies in the padding.
         read_grid(x, y, first, self.windows.stride, fill=-np.inf)
         for start in others:
@@ -131,7 +150,7 @@ class MaxPool2d(Function):
 
     def _scatter(self, x: Array, y: Array, gy: Array, gx: Array) -> None:
         free = array_module(x).ones(y.shape, bool)  # windows whose maximum is not found
-        for start in self.windows.taps():
+        for start in self.windows.taps(x.shape, y.shape):
             inside, pixels = self.windows.grids(start, y.shape[-2:], x.shape)
             hit = x[pixels] == y[inside]  # where this tap is a maximum
             hit &= free[inside]  # and the first
@@ -156,7 +175,7 @@ def _indices(x: Array, y: Array, windows: Windows) -> Array:
     xp, W = array_module(x), x.shape[-1]
     numbers = xp.arange(x.shape[-2] * W).reshape(x.shape[-2:])  # (H, W)
     indices = xp.full(y.shape, -1, xp.int64)
-    for start in windows.taps():
+    for start in windows.taps(x.shape, y.shape):
         inside, pixels = windows.grids(start, y.shape[-2:], x.shape)
         hit = (x[pixels] == y[inside]) & (indices[inside] < 0)
         # pixels[1:], as numbers has no axis before H and W.

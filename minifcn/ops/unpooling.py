@@ -47,8 +47,11 @@ def unpooled_size(
         ("height", "width"), (H, W), usual, windows.stride, strict=True
     ):
         low, high = max(1, middle - step + 1), middle + step - 1
-        if high < 1:
-            raise ValueError(f"the padding leaves nothing of the {axis}: {given}")
+        if high < 1 or (size is None and middle < 1):
+            larger = f" (output_size may say up to {high})" if high >= 1 else ""
+            raise ValueError(
+                f"the padding leaves nothing of the {axis}{larger}: {given}"
+            )
         if not low <= n <= high:
             raise ValueError(
                 f"output_size is {(H, W)}; its {axis} must lie from {low} to {high}: "

@@ -1,5 +1,6 @@
 """What the tests of operators share. What they all obey is in `minifcn.laws`."""
 
+import tracemalloc
 from unittest import mock
 
 import numpy as np
@@ -34,6 +35,16 @@ def close(actual, expected, dtype="float64"):
     assert actual.dtype == dtype
     tolerance = TOLERANCE[dtype] * max(1, np.abs(expected).max(initial=0))
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance)
+
+
+def peak_of(work):
+    """What work() returns, and the bytes of NumPy arrays that it holds at its worst."""
+    tracemalloc.start()
+    try:
+        result = work()
+        return result, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def upstream(y, seed=1):

@@ -54,6 +54,27 @@ def test_a_window_that_sees_nothing_gives_zero(count_include_pad):
     np.testing.assert_array_equal(x.grad, [[[[0]]]])
 
 
+@pytest.mark.parametrize("pool", [ops.avg_pool2d, ops.max_pool2d])
+def test_a_large_window_takes_no_memory_of_its_own(pool):
+    x = Tensor(np.arange(20000.0).reshape(1, 1, 1, -1), requires_grad=True)
+    y, peak = common.peak_of(lambda: pool(x, (1, 300), 1))
+    assert y.shape == (1, 1, 1, 19701)
+    assert peak < 10 * x.data.nbytes  # taps × windows would be 300 times as much
+
+
+@pytest.mark.parametrize("pool", [ops.avg_pool2d, ops.max_pool2d])
+def test_taps_that_lie_in_the_padding_for_all_windows_cost_nothing(pool):
+    x = Tensor(np.arange(16.0).reshape(1, 1, 4, 4), requires_grad=True)
+    windows = pooling.Windows(2000, 1, 1000, 1, False)
+    # The windows begin at −1000 … −996: taps 996 … 1003 read rows 0 … 3.
+    assert windows.starts(0, 4, 5) == list(range(-4, 4))
+    y = pool(x, 2000, 1, 1000)  # each window sees all pixels
+    expected = 15 if pool is ops.max_pool2d else 120 / 2000**2
+    np.testing.assert_allclose(y.data, np.full((1, 1, 5, 5), expected))
+    y.backward(np.ones(y.shape))
+    assert x.grad.sum() == pytest.approx(25 if expected == 15 else 25 * 16 / 2000**2)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_laws_hold_cut_into_parts(threads):
     arrays.set_threads(threads)
