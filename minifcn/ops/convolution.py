@@ -14,6 +14,7 @@ back (interleave): upsampling by sub-pixels.
 """
 
 from dataclasses import dataclass
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from ..arrays import Array, array_module
 from ..autograd import Function, Tensor
 from ..geometry import conv_transpose_output_size, pads, pair, span
 from . import bands, windows
-from .im2col import Pads, output_sizes
+from .im2col import Pads, output_sizes, overlap, read_grid
 from .inputs import check_tensors
 from .resampling import deinterleave_array, interleave_array
 
@@ -204,30 +205,36 @@ class UnitStride:
     a, position r + i'. So the grids a < min(S, K) become channels, and the kernel,
     filled up with zeros to a multiple of S, is cut the same way. At stride 1 nothing is
     done.
+
+    With a dilation D, every S' = S / gcd(S, D) taps come back to the same grid, D' =
+    D / gcd(S, D) positions on: tap i = i'·S' + a reads pixel (r + i'·D')·S + a·D − P.
+    So there are only min(S', K) grids, a·D apart, and D' is a dilation over them.
     """
 
     def __init__(self, geometry: Geometry, kernel: Any, output: Any):
         self.stride, (self.KH, self.KW) = geometry.stride, kernel
         self.corner = -geometry.padding[0][0], -geometry.padding[1][0]  # (top, left)
         self.plain = self.stride == (1, 1)
+        self.dilation: tuple[int, ...] = geometry.dilation
         if self.plain:
-            self.start, self.dilation = self.corner, geometry.dilation
-            self.kernel_size = kernel
+            self.start, self.kernel_size = self.corner, kernel
             return
-        # The grids begin at the corner, and dilation becomes zeros in the kernel.
-        self.start, self.dilation = (0, 0), (1, 1)
-        self.spread = geometry.dilation
-        # Pixels from the first tap to the last, the holes of dilation included.
-        spans = [span(k, d) for k, d in zip(kernel, self.spread, strict=True)]
-        # (A, B): the grids that are read at all; a kernel below S leaves some out.
-        self.phases = tuple(min(s, k) for s, k in zip(self.stride, spans, strict=True))
-        # (kh, kw), counted in pixels of a grid.
+        # The grids begin at the corner, and so far apart.
+        self.start, self.apart = (0, 0), geometry.dilation
+        common = [gcd(s, d) for s, d in zip(self.stride, self.apart, strict=True)]
+        self.cycle = [s // g for s, g in zip(self.stride, common, strict=True)]  # S'
+        # D'.
+        self.dilation = tuple(d // g for d, g in zip(self.apart, common, strict=True))
+        # (A, B): the grids that are read at all; a kernel below S' leaves some out.
+        self.phases = tuple(min(s, k) for s, k in zip(self.cycle, kernel, strict=True))
+        # (kh, kw): the taps in each grid.
         self.kernel_size = tuple(
-            -(-k // s) for s, k in zip(self.stride, spans, strict=True)
+            -(-k // s) for s, k in zip(self.cycle, kernel, strict=True)
         )
         # (h, w): as much of each grid as the outputs read at stride 1.
         self.grid = tuple(
-            n + k - 1 for n, k in zip(output, self.kernel_size, strict=True)
+            n + span(k, d) - 1
+            for n, k, d in zip(output, self.kernel_size, self.dilation, strict=True)
         )
 
     def image_size(self, size: tuple[int, int]) -> Any:
@@ -238,24 +245,47 @@ class UnitStride:
         """(N, C, H, W) → (N, C·A·B, h, w)."""
         if self.plain:
             return x
-        return deinterleave_array(x, self.corner, self.phases, self.stride, self.grid)
+        if self.apart == (1, 1):  # side by side: all in one go
+            return deinterleave_array(
+                x, self.corner, self.phases, self.stride, self.grid
+            )
+        N, C = x.shape[:2]
+        grids = array_module(x).empty((N, C, *self.phases, *self.grid), x.dtype)
+        for (a, b), start in self._grid_starts():
+            read_grid(x, grids[:, :, a, b], start, self.stride)
+        return grids.reshape(N, -1, *self.grid)
 
     def join_image(self, gx: Array, size: tuple[int, int]) -> Array:
         """Undo `split_image` (its adjoint)."""
         if self.plain:
             return gx
-        return interleave_array(gx, self.corner, self.phases, self.stride, size)
+        if self.apart == (1, 1):
+            return interleave_array(gx, self.corner, self.phases, self.stride, size)
+        grids = gx.reshape(len(gx), -1, *self.phases, *self.grid)
+        joined = array_module(gx).zeros((*grids.shape[:2], *size), gx.dtype)
+        for (a, b), (top, left) in self._grid_starts():
+            rows, to_rows = overlap(self.grid[0], size[0], top, self.stride[0])
+            cols, to_cols = overlap(self.grid[1], size[1], left, self.stride[1])
+            # No two grids share a pixel: nothing needs adding.
+            joined[..., to_rows, to_cols] = grids[:, :, a, b, rows, cols]
+        return joined
+
+    def _grid_starts(self) -> Any:
+        """Yield the grids (a, b), and the pixel where each begins."""
+        (top, left), (DH, DW) = self.corner, self.apart
+        for a, b in np.ndindex(*self.phases):
+            yield (a, b), (top + a * DH, left + b * DW)
 
     def split_kernel(self, w: Array) -> Array:
-        """(O, C, KH, KW) → (O, C·A·B, ⌈KH/SH⌉, ⌈KW/SW⌉)."""
+        """(O, C, KH, KW) → (O, C·A·B, ⌈KH/SH'⌉, ⌈KW/SW'⌉)."""
         if self.plain:
             return w
         (O, C), (A, B), (kh, kw) = w.shape[:2], self.phases, self.kernel_size
-        (SH, SW), (DH, DW) = self.stride, self.spread
-        # Zeros fill dilation's holes, and the kernel up to a multiple of S.
+        SH, SW = self.cycle
+        # Zeros fill the kernel up to a multiple of S'.
         full = array_module(w).zeros((O, C, kh * SH, kw * SW), w.dtype)
-        full[:, :, : (self.KH - 1) * DH + 1 : DH, : (self.KW - 1) * DW + 1 : DW] = w
-        # Tap (i'·SH + a, j'·SW + b) goes to phase (a, b), place (i', j').
+        full[:, :, : self.KH, : self.KW] = w
+        # Tap (i'·SH' + a, j'·SW' + b) goes to phase (a, b), place (i', j').
         grids = full.reshape(O, C, kh, SH, kw, SW)[:, :, :, :A, :, :B]
         return grids.transpose(0, 1, 3, 5, 2, 4).reshape(O, C * A * B, kh, kw)
 
@@ -264,17 +294,14 @@ class UnitStride:
         if self.plain:
             return gw
         (A, B), (kh, kw), O = self.phases, self.kernel_size, gw.shape[0]
-        (SH, SW), (DH, DW) = self.stride, self.spread
-        C = gw.shape[1] // (A * B)
+        (SH, SW), C = self.cycle, gw.shape[1] // (A * B)
         full = array_module(gw).zeros((O, C, kh, SH, kw, SW), gw.dtype)
         # (O, C, kh, A, kw, B): the order of the axes in `full`.
         grids = gw.reshape(O, C, A, B, kh, kw).transpose(0, 1, 4, 2, 5, 3)
         full[:, :, :, :A, :, :B] = grids
         full = full.reshape(O, C, kh * SH, kw * SW)
         # Only the true taps: what fell on the zeros is no gradient of w.
-        return full[
-            :, :, : (self.KH - 1) * DH + 1 : DH, : (self.KW - 1) * DW + 1 : DW
-        ].copy()
+        return full[:, :, : self.KH, : self.KW].copy()
 
 
 class Conv2d(Function):

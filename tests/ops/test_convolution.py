@@ -156,6 +156,26 @@ def test_stride_one_is_left_as_it_is_and_others_are_split():
     assert grids[1, 1 * 3 + 2, 1, 3] == image[1, 1, 4, 5]
 
 
+def test_a_dilation_beside_a_stride_leaves_no_holes_in_the_kernel():
+    unit = UnitStride(Geometry.of((4, 3), 0, (6, 9), 1), (5, 2), (7, 8))
+    # Rows: taps 0, 6, 12, 18, 24 at stride 4. Every other one is on the same grid,
+    # 12 = 3 · 4 pixels on. Columns: taps 0 and 9 lie on one grid, 9 = 3 · 3 apart.
+    assert (unit.phases, unit.kernel_size, unit.dilation) == ((2, 1), (3, 2), (3, 3))
+    image = np.arange(52 * 34.0).reshape(1, 1, 52, 34)
+    grids = unit.split_image(image)
+    assert grids.shape == (1, 2, 7 + 2 * 3, 8 + 3)
+    assert grids[0, 1, 2, 10] == image[0, 0, 6 + 2 * 4, 10 * 3]
+
+
+def test_a_dilation_beside_a_stride_takes_little_memory():
+    x = Tensor(np.ones((1, 4, 200, 200)), requires_grad=True)
+    w = Tensor(np.ones((4, 4, 3, 3)), requires_grad=True)
+    y, peak = common.peak_of(lambda: ops.conv2d(x, w, None, 3, 100, 100))
+    assert peak < 5 * (x.data.nbytes + y.data.nbytes)
+    _, peak = common.peak_of(lambda: y.backward(np.ones(y.shape)))
+    assert peak < 8 * (x.data.nbytes + y.data.nbytes)
+
+
 @common.FEW
 @given(convolutions())
 def test_splitting_and_joining_are_adjoint(case):
@@ -318,7 +338,7 @@ X, W = (2, 4, 6, 5), (6, 4, 3, 2)
         ),
         (
             TypeError,
-            "x is float32 and weight is float64; conv2d needs all of one type",
+            r"x \(.*\) is float32 and weight \(.*\) is float64; conv2d needs all of one",
             lambda: conv(X, W, dtypes=("f4", "f8")),
         ),
         (
