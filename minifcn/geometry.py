@@ -46,9 +46,12 @@ def whole(value: Any, name: str, minimum: int = 0) -> int:
     Any integer type passes (NumPy's too); bool and float do not.
     Raises TypeError for what is no integer, ValueError for what is too small.
     """
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
-    number = operator.index(value)
+    try:
+        number = operator.index(value)
+    except TypeError as error:  # also of an array of several
+        raise TypeError(f"{name} must be an integer, not {value!r}") from error
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, not {value}")
     if number < minimum:
         raise ValueError(f"{name} must be at least {minimum}, not {number}")
     return number
@@ -57,8 +60,10 @@ def whole(value: Any, name: str, minimum: int = 0) -> int:
 def pair(value: Any, name: str, minimum: int = 0) -> tuple[int, int]:
     """(height, width) from an int, which stands for both, or from a pair of ints.
 
+    An array of two whole numbers is a pair, too.
     Raises TypeError or ValueError, naming the argument `name`.
     """
+    value = _listed(value)
     if not isinstance(value, (tuple, list)):
         both = whole(value, name, minimum)
         return both, both
@@ -67,11 +72,17 @@ def pair(value: Any, name: str, minimum: int = 0) -> tuple[int, int]:
     return whole(value[0], name, minimum), whole(value[1], name, minimum)
 
 
+def _listed(value: Any) -> Any:
+    """An array as lists of its numbers; all else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 def pads(padding: Any, name: str = "padding") -> tuple[tuple[int, int], ...]:
     """((top, bottom), (left, right)) from p, (p_height, p_width), or in full.
 
     Raises TypeError or ValueError, naming the argument `name`.
     """
+    padding = _listed(padding)
     several = isinstance(padding, (tuple, list))
     height, width = padding if several and len(padding) == 2 else (padding, padding)
     forms = (
@@ -145,9 +156,9 @@ def pool_output_size(
     before, after = pair(padding, "padding")
     if 2 * max(before, after) > span(kernel, dilation):
         raise ValueError(
-            f"padding must be at most half the pooling window, which spans "
-            f"{span(kernel, dilation)} (kernel {kernel}, dilation {dilation}), "
-            f"not {(before, after)}"
+            f"padding must be at most half the pooling window: {(before, after)} for "
+            f"one that spans {span(kernel, dilation)} ({axis} {n}, kernel {kernel}, "
+            f"stride {gap}, dilation {dilation})"
         )
     if not ceil_mode:
         return conv_output_size(n, kernel, gap, padding, dilation, axis=axis)
@@ -183,8 +194,9 @@ def conv_transpose_output_size(
     extra = whole(output_padding, "output_padding")
     if extra >= max(gap, whole(dilation, "dilation", 1)):
         raise ValueError(
-            f"output_padding must be less than stride or dilation, not {extra} "
-            f"with stride {gap} and dilation {dilation}"
+            f"output_padding must be less than stride or dilation, not {extra} with "
+            f"stride {gap} and dilation {dilation} ({axis} {n}, kernel {kernel}, "
+            f"padding {(before, after)})"
         )
     size = (length - 1) * gap - before - after + span(kernel, dilation) + extra
     if size < 1:

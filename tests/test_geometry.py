@@ -407,6 +407,17 @@ def test_numpy_integers_count_as_integers(number):
     assert conv_transpose_output_size(two, two, two) == 4
 
 
+def test_arrays_of_two_are_pairs():
+    array = pytest.importorskip("numpy").array
+    assert pair(array([3, 2]), "stride") == (3, 2)
+    assert pads(array([[1, 2], [3, 4]])) == ((1, 2), (3, 4))
+    for bad in ([3.0, 2.0], [True, True], [[1, 2], [3, 4]]):
+        with pytest.raises(TypeError, match="stride must be an integer, not"):
+            pair(array(bad), "stride")
+    with pytest.raises(TypeError, match="kernel must be an integer, not array"):
+        whole(array([2, 3]), "kernel")
+
+
 @pytest.mark.parametrize("bad", [1.0, "1", None, True, Fraction(1)])
 def test_what_is_no_integer_is_named(bad):
     with pytest.raises(TypeError, match=r"^stride must be an integer, not"):
@@ -429,7 +440,10 @@ def test_what_is_no_integer_is_named(bad):
             lambda: pool_output_size(1, 3, 2, ceil_mode=True, axis="width"),
             r"spans 3 of 1 pixels \(width 1, kernel 3, stride 2, padding \(0, 0\)",
         ),
-        (lambda: pool_output_size(9, 3, 2, 2), r"at most half .* not \(2, 2\)"),
+        (
+            lambda: pool_output_size(9, 3, 2, 2),
+            r"at most half .*: \(2, 2\) for one that spans 3 \(input 9, kernel 3, stride",
+        ),
         (lambda: conv_output_size(0, 3, axis="width"), "width must be at least 1"),
         (lambda: conv_output_size(9, 0), "kernel must be at least 1, not 0"),
         (lambda: conv_output_size(9, 3, 0), "stride must be at least 1, not 0"),

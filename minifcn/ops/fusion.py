@@ -42,7 +42,8 @@ def maximum_definition(x: Array, y: Array) -> Array:
     """Say maximum by its definition, one number at a time (see `maximum`)."""
     larger = np.empty_like(x)
     for at in np.ndindex(*x.shape):
-        larger[at] = x[at] if x[at] > y[at] else y[at]
+        # What is no number is not less than another, either; it is passed on.
+        larger[at] = y[at] if x[at] < y[at] or np.isnan(y[at]) else x[at]
     return larger
 
 
@@ -221,7 +222,13 @@ def scale(x: Tensor, factors: Any) -> Tensor:
 
 
 def _as_tensor(factors: Any, x: Tensor) -> Tensor:
-    given = array_module(x.data).asarray(factors)
+    try:
+        given = array_module(x.data).asarray(factors)
+    except ValueError as error:  # lists of unequal lengths
+        raise ValueError(
+            f"factors is {factors!r}; for x of shape {x.shape} it must be one number "
+            "or one for each channel"
+        ) from error
     if given.dtype.kind not in "iuf":
         raise TypeError(f"factors is {factors!r}; scale needs numbers")
     return Tensor(given.astype(x.dtype))

@@ -24,14 +24,16 @@ def check_tensors(operator: str, **tensors: Any) -> None:
             )
         check_float(x.data, name)
     if len({x.dtype for x in tensors.values()}) > 1:
-        each = " and ".join(f"{name} is {x.dtype}" for name, x in tensors.items())
+        each = " and ".join(
+            f"{name} {x.shape} is {x.dtype}" for name, x in tensors.items()
+        )
         raise TypeError(
             f"{each}; {operator} needs all of one type: convert the array of one, "
             '.astype("float32"), or a whole net, net.to(dtype="float64")'
         )
     if len({array_module(x.data) for x in tensors.values()}) > 1:
         each = " and ".join(
-            f"{name} is {array_module(x.data).__name__}'s"
+            f"{name} {x.shape} is {array_module(x.data).__name__}'s"
             for name, x in tensors.items()
         )
         raise TypeError(f"{each}; {operator} needs all on one device")

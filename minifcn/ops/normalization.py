@@ -133,7 +133,11 @@ def _check_number(number: Any, name: str, least: float) -> None:
     real = float | int | np.floating | np.integer
     if isinstance(number, bool) or not isinstance(number, real):
         raise TypeError(f"{name} must be a number, not {number!r}")
-    if not (number >= least and math.isfinite(number)):
+    try:
+        finite = math.isfinite(number)
+    except OverflowError:  # a whole number beyond all floats
+        finite = False
+    if not (number >= least and finite):
         raise ValueError(
             f"{name} is {number}; it must be a finite number"
             + (", 0 or more" if least == 0 else "")

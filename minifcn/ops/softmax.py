@@ -230,8 +230,7 @@ def _labels(
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}; it must be one of {REDUCTIONS}")
     _check_target(operator, x, target, whole(ignore, "ignore_index", LEAST))
-    _check_weight(x, weight)
-    return Labels(target, weight.astype(x.dtype), ignore, reduction)
+    return Labels(target, _checked_weight(x, weight), ignore, reduction)
 
 
 def _plain(array: Any, x: Tensor) -> Array:
@@ -260,7 +259,8 @@ def _check_target(operator: str, x: Tensor, target: Array, ignore_index: int) ->
         )
 
 
-def _check_weight(x: Tensor, weight: Array) -> None:
+def _checked_weight(x: Tensor, weight: Array) -> Array:
+    """Return the weights in x's type."""
     C = x.shape[1]
     if weight.dtype.kind not in "fiu":
         raise TypeError(f"weight must hold real numbers; its type is {weight.dtype}")
@@ -269,12 +269,15 @@ def _check_weight(x: Tensor, weight: Array) -> None:
             f"weight has shape {weight.shape}; {C} classes need ({C},) (x has shape "
             f"{x.shape})"
         )
-    wrong = ~((weight >= 0) & (weight < np.inf))  # nan too
+    with np.errstate(over="ignore"):  # what is too large for x's type becomes ∞
+        w = weight.astype(x.dtype)
+    wrong = ~((w >= 0) & (w < np.inf))  # nan too
     if wrong.any():
         raise ValueError(
             f"weight holds {to_numpy(weight[wrong])[0]}; each of the {C} must be a "
-            "finite number, 0 or more"
+            f"finite number of {x.dtype}, 0 or more (x has shape {x.shape})"
         )
+    return w
 
 
 # ---- nll_loss

@@ -5,6 +5,7 @@ import pytest
 
 from minifcn import Tensor, ops
 from minifcn.laws import check_gradients
+from minifcn.ops import definitions
 from tests.ops import common
 
 
@@ -53,6 +54,19 @@ def test_factors_of_another_shape_are_refused(shape):
         ops.scale(Tensor(np.ones((5, 4))), np.ones(4))
 
 
+def test_factors_that_are_no_array_are_refused_in_our_words():
+    x = Tensor(np.ones((2, 3, 5, 4)))
+    with pytest.raises(ValueError, match=r"factors is \[\[1\], \[2, 3\]\]; .* \(2, 3,"):
+        ops.scale(x, [[1], [2, 3]])
+
+
+@pytest.mark.parametrize("a, b", [(np.nan, 1), (1, np.nan), (np.nan, np.nan)])
+def test_the_maximum_with_what_is_no_number_is_none(a, b):
+    x, y = np.array([float(a)]), np.array([float(b)])
+    np.testing.assert_array_equal(definitions.maximum(x, y), [np.nan])
+    np.testing.assert_array_equal(ops.maximum(Tensor(x), Tensor(y)).data, [np.nan])
+
+
 @pytest.mark.parametrize(
     "x, factors, words",
     [
@@ -63,7 +77,7 @@ def test_factors_of_another_shape_are_refused(shape):
         (
             Tensor(np.ones((2, 3, 5, 4))),
             Tensor(np.ones(3, np.float32)),
-            "x is float64 and factors is float32",
+            r"x .* is float64 and factors .* is float32",
         ),
     ],
 )

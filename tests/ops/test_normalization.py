@@ -77,6 +77,7 @@ def test_no_image_gives_none():
         (ValueError, "k is -1; .* finite number, 0 or more", dict(k=-1)),
         (ValueError, "beta is nan; it must be a finite number", dict(beta=np.nan)),
         (ValueError, "alpha is inf; .* finite", dict(alpha=np.inf)),
+        (ValueError, "alpha is 10{400}; it must be a finite", dict(alpha=10**400)),
     ],
 )
 def test_bad_input_is_refused(error, words, arguments):

@@ -269,14 +269,19 @@ NAN = float("nan")
         (TypeError, "weight must hold real .* is bool", dict(weight=[True] * 3)),
         (ValueError, "weight holds -1.0; each of the 3", dict(weight=[1, 2, -1.0])),
         (ValueError, "weight holds nan; each", dict(weight=[1, NAN, 2])),
+        (
+            ValueError,
+            r"weight holds 1e\+300; each of the 3 must be a finite number of float32",
+            dict(weight=[1e300, 1, 2], dtype=np.float32),
+        ),
         (ValueError, "weight holds inf; each", dict(weight=[np.inf, 1, 2])),
     ],
 )
 def test_bad_input_of_the_losses_is_refused(name, error, words, arguments):
     arguments = {"x": (2, 3, 4, 5), "target": LABELS} | arguments
-    x = Tensor(np.zeros(arguments.pop("x")))
+    x = np.zeros(arguments.pop("x"), arguments.pop("dtype", np.float64))
     with pytest.raises(error, match=words):
-        getattr(ops, name)(x, **arguments)
+        getattr(ops, name)(Tensor(x), **arguments)
 
 
 @pytest.mark.parametrize("name", SOFTMAXES)
