@@ -80,6 +80,38 @@ def swapped(x, y):
     return Swapped()(x, y)
 
 
+@pytest.mark.parametrize("size, height", [("small", 1e6), ("large", 1e4)])
+def test_what_is_rounded_off_hides_no_more_than_it_must(rng, size, height):
+    """Beside a large constant a slope is known to some digits; 1 % wrong is seen."""
+
+    def high(factor):
+        class High(Function):
+            def forward(self, x):
+                return x + height
+
+            def backward(self, gy):
+                return gy * factor
+
+        return lambda x: High()(x)
+
+    x = draw(rng, size)
+    check_gradients(high(1), [x])
+    with pytest.raises(GradientError, match="expected"):
+        check_gradients(high(1.01), [x])
+
+
+@pytest.mark.parametrize("size", SHAPES)
+def test_tolerance_is_what_it_is_set_to(rng, size):
+    def wrong(by):
+        return cube(lambda x: 3 * x**2 * (1 + by))
+
+    x = draw(rng, size)
+    check_gradients(wrong(1e-5), [x], tolerance=1e-4)
+    # Along a random direction of the large one, errors are smaller than the scale.
+    with pytest.raises(GradientError, match="expected"):
+        check_gradients(wrong(5e-6 if size == "small" else 2e-5), [x], tolerance=1e-6)
+
+
 def test_message_names_function_input_element_and_both_values():
     x, y = np.full((2, 3), 2.0), np.full((2, 3), 3.0)
     with pytest.raises(GradientError) as caught:
@@ -134,6 +166,19 @@ def test_wrong_gradient_beside_kinks_fails():
 
     with pytest.raises(GradientError, match=r"input 0 at \(\d,\)"):
         check_gradients(leaky, [np.array([0.0, 1.0, -2.0, 3.0])])
+
+
+def test_slight_kinks_are_left_out_too():
+    def bent(x):
+        return x + ops.relu(x) * 1e-4
+
+    assert check_gradients(bent, [np.array([0.0, 1, -1, 2])])[:2] == (3, 1)
+
+
+def test_half_may_lie_at_kinks_and_no_more():
+    assert check_gradients(ops.relu, [np.array([0.0, 1, 0, -2])])[:2] == (2, 2)
+    with pytest.raises(GradientError, match="kink in 3 of 5 elements"):
+        check_gradients(ops.relu, [np.array([0.0, 1, 0, -2, 0])])
 
 
 def test_all_at_a_kink_is_no_check():

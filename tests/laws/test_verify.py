@@ -234,11 +234,16 @@ def test_stopped_at_the_last_case(run, monkeypatch):
 
 
 def test_a_second_time_stops_at_once():
-    with pytest.raises(KeyboardInterrupt), command.Interrupt() as interrupt:
-        signal.raise_signal(signal.SIGINT)
-        assert interrupt.came
-        signal.raise_signal(signal.SIGINT)
-        pytest.fail("it goes on")
+    presses = []
+
+    def press_on():
+        for press in range(3):
+            presses.append(press)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt), command.Interrupt():
+        press_on()
+    assert presses == [0, 1]
 
 
 def test_an_ignored_signal_stays_ignored():
