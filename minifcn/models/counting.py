@@ -6,7 +6,6 @@ from typing import Any
 from .. import nn
 from ..geometry import pair
 from .dense import (
-    CountingAvgPool2d,
     DenseFCN,
     Extent,
     Pair,
@@ -70,8 +69,6 @@ def _count(net: Any, size: Pair) -> tuple[int, Pair]:
         return _count_fcn(net, size), size
     if isinstance(net, DenseFCN):
         return _count_placed(net.place, nn.Sequential(*net.layers), size), size
-    if isinstance(net, CountingAvgPool2d):
-        return 0, net.output_size(size)
     kind: Any = kind_of(net)
     if kind is nn.Sequential:
         total = 0

@@ -71,11 +71,14 @@ def kind_of(layer: nn.Module) -> type[nn.Module]:
 
     Raises:
         TypeError: none, or one whose `forward` is its own: nobody knows what it reads.
+        ValueError: Branches without a branch, which have no answer.
     """
     if is_pointwise(layer):
         return type(layer)
-    for kind in KINDS:
+    for kind in (*KINDS, CountingAvgPool2d):
         if isinstance(layer, kind) and type(layer).forward is kind.forward:
+            if kind is nn.Branches and not any(layer.children()):
+                raise ValueError("Branches() has no branch; it needs at least one")
             return kind
     known = ", ".join(kind.__name__ for kind in KINDS)
     raise TypeError(
@@ -116,7 +119,9 @@ def axes_of(layer: nn.Module) -> Axes:
         strict=True,
     )
     axes = [
-        Conv(k, s, p, d) if kind is nn.Conv2d else Pool(k, s, p, window.ceil_mode, d)
+        Pool(k, s, p, window.ceil_mode, d)
+        if kind in (nn.MaxPool2d, nn.AvgPool2d)
+        else Conv(k, s, p, d)  # whose padding may be wider than half the kernel
         for k, s, p, d in numbers
     ]
     return axes[0], axes[1]
@@ -221,7 +226,8 @@ def shift_and_stitch(net: nn.Module, x: Tensor, stride: Any = 1) -> Tensor:
     Args:
         net: a Sequential of Conv2d, MaxPool2d, AvgPool2d, Pad, ReLU, Dropout,
             LocalResponseNorm, other layers that are `pointwise` (see `nn.Module`), and
-            Branches and Sequentials of them; or an FCN of one stream (FCN-32s).
+            Branches and Sequentials of them, such as `a_trous` returns; or an FCN of
+            one stream (FCN-32s).
         x: (N, C, H, W).
         stride: of the answers, int or (height, width); it divides f.
 
@@ -235,7 +241,8 @@ def shift_and_stitch(net: nn.Module, x: Tensor, stride: Any = 1) -> Tensor:
 
     Raises:
         TypeError: a layer of another type.
-        ValueError: stride does not divide f; an FCN with skips; an x too small.
+        ValueError: stride does not divide f; an FCN with skips; an x too small;
+            Branches without a branch.
     """
     check_image("shift_and_stitch", x)
     with no_grad():
@@ -249,7 +256,9 @@ def shift_and_stitch(net: nn.Module, x: Tensor, stride: Any = 1) -> Tensor:
 
 def _stitch(net: nn.Module, x: Tensor, stride: Pair) -> Tensor:
     growth, whole = extent_of(net)
-    y = net(x)  # the first run; it says what is wrong with x, if anything is
+    # The first run; it says what is wrong with x, if anything is. Each run has its own
+    # copy of x, as a net may begin with a ReLU that writes over it.
+    y = net(Tensor(x.data.copy()))
     # (UH, UW), all that a dense map could hold; beyond it the runs are empty.
     full = [n + g for n, g in zip(x.shape[2:], growth, strict=True)]
     size = [-(-n // s) for n, s in zip(full, stride, strict=True)]
@@ -265,7 +274,7 @@ def _stitch(net: nn.Module, x: Tensor, stride: Pair) -> Tensor:
 def run_at(net: nn.Module, x: Tensor, offset: Pair) -> Tensor:
     """Run a net at one offset, off the tape; offset (0, 0) is the net itself."""
     with no_grad():
-        return _run(net, x, offset)[0]
+        return _run(net, Tensor(x.data.copy()), offset)[0]
 
 
 def _run(net: nn.Module, x: Tensor, offset: Pair) -> tuple[Tensor, Pair]:
@@ -319,14 +328,22 @@ def _unframed(layer: Any, axes: Axes, x: Array, corner: Pair, reach: Pair) -> Te
     if kind is nn.Pad:
         return Tensor(cut(x, corner, reach, layer.value))
     pixels = Tensor(cut(x, corner, reach, -math.inf if kind is nn.MaxPool2d else 0))
-    if kind is nn.AvgPool2d and layer.divisor_override is None:
-        frames = [pair(axis.padding, "padding") for axis in axes]
-        counted, first = _counted(x, frames if layer.count_include_pad else None)
+    if kind is CountingAvgPool2d or (
+        kind is nn.AvgPool2d and layer.divisor_override is None
+    ):
+        counted, first = _counted(x, _frames_that_count(layer))
         corner = corner[0] - first[0], corner[1] - first[1]
         return _mean(pixels, cut(counted, corner, reach), layer)
     bare = copy.copy(layer)
     bare.padding, bare.ceil_mode = 0, False  # which a convolution does not look at
     return bare(pixels)
+
+
+def _frames_that_count(pool: Any) -> Any:
+    """Return the padding of an average pool whose zeros its divisors count, or None."""
+    if isinstance(pool, CountingAvgPool2d):
+        return pool.counted
+    return pads(pool.padding) if pool.count_include_pad else None
 
 
 def _counted(x: Array, frames: Any) -> tuple[Array, Pair]:
@@ -436,6 +453,12 @@ def _with_holes(layer: Any, axes: Axes, hole: Pair, step: Pair) -> nn.Module:
     dense.stride, dense.dilation = step, tuple(dilation)
     if kind is nn.Conv2d:
         return dense
+    if kind is CountingAvgPool2d:
+        dense.counted = layer.counted and tuple(
+            (h * before, h * after)
+            for h, (before, after) in zip(hole, layer.counted, strict=True)
+        )
+        return dense
     # The last window's missing pixels, after the frame.
     missing = [h * _overhang(axis) for h, axis in zip(hole, axes, strict=True)]
     spans = [span(axis.kernel, d) for axis, d in zip(axes, dilation, strict=True)]
@@ -467,35 +490,20 @@ class CountingAvgPool2d(nn.Module):
     its windows stand at other places.
     """
 
-    def __init__(self, pool: nn.AvgPool2d, frame: tuple[Pair, Pair]):
+    def __init__(self, pool: nn.AvgPool2d, padding: tuple[Pair, Pair]):
         self.kernel_size, self.stride = pool.kernel_size, pool.stride
-        self.dilation, self.frame = pool.dilation, frame
-        self.counted = pool.padding if pool.count_include_pad else None
-
-    def output_size(self, size: Pair) -> Pair:
-        """(OH, OW) over maps of this size."""
-        rows, cols = (
-            Conv(k, s, p, d).output_size(n)
-            for n, k, s, p, d in zip(
-                size,
-                pair(self.kernel_size, "kernel_size"),
-                self.stride,
-                self.frame,
-                self.dilation,
-                strict=True,
-            )
-        )
-        return rows, cols
+        # The pool's own, and what its last window may lack: as wide as need be.
+        self.padding, self.dilation = padding, pool.dilation
+        self.counted = _frames_that_count(pool)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """(N, C, H, W) → (N, C, OH, OW)."""
         (x,) = inputs
-        framed = ops.pad(x, self.frame)
+        framed = ops.pad(x, self.padding)
         counted, (top, left) = _counted(x.data, self.counted)
-        corner = -self.frame[0][0] - top, -self.frame[1][0] - left
-        return _mean(
-            framed, cut(counted, corner, (framed.shape[2], framed.shape[3])), self
-        )
+        corner = -self.padding[0][0] - top, -self.padding[1][0] - left
+        H, W = framed.shape[2:]
+        return _mean(framed, cut(counted, corner, (H, W)), self)
 
 
 # --------------------------------------------------------------- an FCN's one stream

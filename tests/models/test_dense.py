@@ -80,6 +80,17 @@ def test_means_count_what_the_strided_pool_counts(right, ceil, include, expected
     np.testing.assert_array_equal(answers(a_trous(pool), x)[0, 0, 0], expected)
 
 
+@pytest.mark.parametrize("include, expected", [(False, [12, 0, 6]), (True, [6, 0, 3])])
+def test_a_window_that_counts_nothing_has_the_mean_0(include, expected):
+    """Of · · 6 12 · · the windows see · 12, then · · (0 / 0 it would be), then 6 · ."""
+    padding = (0, 0), (2, 2)
+    pool = nn.AvgPool2d((1, 2), (1, 2), padding, False, include, dilation=3)
+    x = np.array([[[[6.0, 12]]]])
+    np.testing.assert_array_equal(answers(pool, x)[0, 0, 0], expected[::2])
+    np.testing.assert_array_equal(stitched(pool, x)[0, 0, 0], expected)
+    np.testing.assert_array_equal(answers(a_trous(pool), x)[0, 0, 0], expected)
+
+
 # ---- drawn nets
 
 strides = st.sampled_from([(1, 1), (1, 1), (2, 1), (1, 2), (2, 3), (3, 2), (2, 2)])
@@ -338,6 +349,55 @@ def test_an_empty_batch_gives_empty_maps():
     assert one.shape == other.shape == (0, 3, 7, 5)
 
 
+@pytest.mark.parametrize("first", [[], [nn.Dropout()]])
+def test_a_relu_in_place_leaves_the_image_as_it_is(first):
+    """Net and dense net write over theirs, as they are told; many runs share one."""
+    net = integers(
+        nn.Sequential(
+            *first, nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Conv2d(1, 1, 2)
+        )
+    )
+    kept = image(1, 1, 9, 11)
+    x = Tensor(kept.copy())
+    y = shift_and_stitch(net, x)
+    np.testing.assert_array_equal(x.data, kept)
+    np.testing.assert_array_equal(y.data, answers(a_trous(net), kept.copy()))
+    dense.run_at(net, x, (1, 0))
+    np.testing.assert_array_equal(x.data, kept)
+
+
+MEANS = dict(ceil_mode=True, count_include_pad=False)
+
+
+@SOME
+@given(chains(["conv", "max", "avg", "avg"]), st.data())
+def test_what_is_dense_in_part_can_be_made_dense(case, data):
+    net, x = case
+    f = dense.extent_of(net).stride
+    part = [data.draw(st.sampled_from([s for s in (1, 2, 3) if n % s == 0])) for n in f]
+    half = a_trous(net, tuple(part))
+    assert dense.extent_of(half).stride == tuple(part)
+    with np.errstate(invalid="ignore"):
+        expected, one = stitched(net, x), stitched(half, x)
+        other = answers(a_trous(half), x)
+    assume(np.isfinite(expected).all())
+    tolerance = 1e-12 * max(1, abs(expected).max(initial=0))
+    for came in (one, other):
+        np.testing.assert_allclose(came, expected, rtol=0, atol=tolerance)
+
+
+def test_means_that_are_dense_in_part_by_hand():
+    pool = nn.AvgPool2d((1, 2), (1, 4), ((0, 0), (1, 1)), **MEANS)
+    half, x = a_trous(pool, (1, 2)), np.array([[[[6.0, 12, 18, 24]]]])
+    assert isinstance(half, dense.CountingAvgPool2d)
+    expected = [6, 9, 15, 21, 24]  # 6 / 1, (6 + 12) / 2, …
+    np.testing.assert_array_equal(answers(half, x)[0, 0, 0], expected[::2])
+    for came in (answers(a_trous(half), x), stitched(half, x), stitched(pool, x)):
+        np.testing.assert_array_equal(came[0, 0, 0, :5], expected)
+    costs = models.dense_costs(half, (1, 4))
+    assert set(costs.values()) == {0}  # it can be counted; it costs nothing
+
+
 # ---- the net that comes back
 
 
@@ -508,6 +568,19 @@ def test_branches_that_do_not_fit_are_refused():
     assert answers(net, image(1, 2, 8, 8)).shape == (1, 4, 4, 4)  # and others do not
     with pytest.raises(ValueError, match=r"maps of one size, but 0 has .* growth"):
         a_trous(net)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        a_trous,
+        lambda net: stitched(net, image(1, 2, 9, 8)),
+        lambda net: models.multiply_adds(net, 9),
+    ],
+)
+def test_branches_without_a_branch_are_refused(use):
+    with pytest.raises(ValueError, match=r"Branches\(\) has no branch; it needs at"):
+        use(nn.Sequential(nn.ReLU(), nn.Branches()))
 
 
 def test_bad_input_is_refused():
