@@ -1,95 +1,206 @@
-"""Drawn chains of layers: convolutions and pools, with strides, one after the other."""
+"""Drawn chains of layers: convolutions and pools, with strides, one after the other.
 
+A layer is one window, and what looks through it: "conv", or "relu + max", which
+rectifies first. Side by side, in "max | mean", both look through the same window, so
+that their maps are of one size at every offset.
+
+Numbers stay whole all along. A mean divides them: by 1, 2, 3, 4, 6 or 9, as windows
+have three rows and columns at the most. So where a chain has a mean, all that goes into
+it is a multiple of 36. Only a norm at the end leaves the whole numbers.
+"""
+
+from dataclasses import replace
+from itertools import product
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn
+from hypothesis.strategies import DrawFn, SearchStrategy
 
 from .. import nn
-from ..geometry import ReceptiveField
-from .cases import Case, Pair, Window, batches, seeds, windows
+from ..geometry import ReceptiveField, span
+from .cases import Case, Pair, batches, seeds
+
+MULTIPLE = 36  # the least that 1, 2, 3, 4, 6 and 9 divide
+MOST_RUNS = 36  # of shift-and-stitch: the product of all strides, both axes
+
+CONVS = ("conv", "conv + relu", "dropout + conv")
+POOLS = ("max", "relu + max")
+MEANS = ("mean", "max | mean", "conv | mean")
+FRAMED = ("pad + conv", "pad + max")
+
+# Unequal, most of them, or an axis could be taken for the other; 1 as often as in nets.
+KERNELS = ((2, 3), (3, 1), (1, 2), (3, 2), (1, 3), (2, 1), (2, 2), (3, 3), (1, 1))
+STRIDES = ((1, 1), (2, 1), (1, 2), (2, 2), (3, 1), (2, 3), (1, 1))
+DILATIONS = ((1, 1), (1, 1), (2, 1), (1, 2))
+PLAIN = (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)  # a window of one pixel
 
 
 class Layer(NamedTuple):
     """A layer of a chain; a convolution's weight and bias are inputs of the case."""
 
-    kind: str  # "conv", "conv + relu" or "max"
+    kind: str  # parts joined by " + ", one after the other, or " | ", side by side
+    channels: Pair  # what it is given, and what its convolution gives
     kernel: Pair
     stride: Pair
     padding: tuple[Pair, Pair]
     dilation: Pair
     groups: int = 1
     ceil_mode: bool = False
+    count_include_pad: bool = True
+    divisor: int | None = None  # of a mean, whatever its window holds
+    value: float = 0  # of the frame that "pad" makes in place of the padding
 
     def build(self, inputs: dict[str, np.ndarray], number: int) -> list[nn.Module]:
         """Make the layer's modules, with the weight and bias of that number."""
-        geometry = self.kernel, self.stride, self.padding, self.dilation
-        if self.kind == "max":
-            return [nn.MaxPool2d(*geometry, self.ceil_mode)]
-        weight, bias = inputs[f"weight{number}"], inputs[f"bias{number}"]
-        O, C = len(weight), weight.shape[1] * self.groups
-        conv = nn.Conv2d(C, O, *geometry, self.groups)
-        conv.weight.data, conv.bias.data = weight.copy(), bias.copy()
-        return [conv, nn.ReLU()] if "relu" in self.kind else [conv]
+        sides = self.kind.split(" | ")
+        parts = sides if len(sides) > 1 else self.kind.split(" + ")
+        modules = [self._part(part, inputs, number) for part in parts]
+        return modules if len(sides) == 1 else [nn.Branches(*modules)]
+
+    def _part(self, part: str, inputs: dict[str, np.ndarray], number: int) -> nn.Module:
+        if part == "relu":
+            # The first in place, as nets have it to save memory: over x itself.
+            return nn.ReLU(inplace=number == 0)
+        if part == "dropout":
+            return nn.Dropout()
+        if part == "pad":
+            return nn.Pad(self.padding, self.value)
+        if part == "norm":
+            # β of ½: however large the numbers, the quotients are about 1.
+            return nn.LocalResponseNorm(2, alpha=1.0, beta=0.5)
+        padding = 0 if "pad" in self.kind else self.padding
+        window = self.kernel, self.stride, padding
+        if part == "max":
+            return nn.MaxPool2d(*window, self.dilation, self.ceil_mode)
+        if part == "mean":
+            count = self.ceil_mode, self.count_include_pad, self.divisor
+            return nn.AvgPool2d(*window, *count, self.dilation)
+        conv = nn.Conv2d(*self.channels, *window, self.dilation, self.groups)
+        conv.weight.data = inputs[f"weight{number}"].copy()
+        conv.bias.data = inputs[f"bias{number}"].copy()
+        return conv
+
+
+# ---- strategies
 
 
 @st.composite
-def chains(draw: DrawFn, padded: bool = True) -> Case:
+def chains(draw: DrawFn, padded: bool = True, learns: bool = False) -> Case:
     """Draw an image and one to three layers: x, and weight0, bias0, weight1 and so on.
 
-    All numbers are whole, and small enough that the answers are exact in float64.
+    All numbers are whole, and small enough that the answers are exact in float64;
+    unless there is a norm (see `tolerance`).
 
     Args:
         padded: whether layers may be padded, and pools rounded up.
+        learns: whether there must be a convolution.
     """
     seed, N, C = draw(seeds()), draw(batches()), draw(st.integers(1, 2))
-    rng, channels = np.random.default_rng(seed), C
     layers: list[Layer] = []
-    inputs: dict[str, np.ndarray] = {}
-    for number in range(draw(st.integers(1, 3))):
-        layer = draw(_layers(channels, padded))
-        layers.append(layer)
-        if layer.kind != "max":
-            O = layer.groups * draw(st.integers(1, 2))
-            shape = (O, channels // layer.groups, *layer.kernel)
-            inputs[f"weight{number}"] = rng.integers(-3, 4, shape) * 1.0
-            inputs[f"bias{number}"] = rng.integers(-9, 10, O) * 1.0
-            channels = O
+    for _ in range(draw(st.integers(1, 3))):
+        layers.append(draw(_layers(layers, C, padded)))
+    assume(not learns or any("conv" in layer.kind for layer in layers))
     H, W = (f.size + draw(st.integers(0, 4)) for f in receptive_fields(layers))
-    x = rng.integers(-9, 10, (N, C, H, W + (H == W))) * 1.0
-    return Case("net", {"x": x, **inputs}, {"layers": layers}, seed)
+    inputs = _numbers(np.random.default_rng(seed), layers, (N, C, H, W + (H == W)))
+    if draw(st.integers(0, 4)) == 4:  # at the end, as whole numbers end here
+        channels = _channels(layers[-1])
+        layers.append(Layer("norm", (channels, channels), *PLAIN))
+    return Case("net", inputs, {"layers": layers}, seed)
 
 
 @st.composite
-def _layers(draw: DrawFn, channels: int, padded: bool) -> Layer:
-    window: Window = draw(windows(3, 3, 2, 2 if padded else 0, half_padding=True))
-    kind = draw(st.sampled_from(("conv", "conv + relu", "max")))
-    groups = draw(st.sampled_from((1, channels))) if kind != "max" else 1
-    ceil_mode = kind == "max" and padded and draw(st.booleans())
+def strided_chains(draw: DrawFn) -> Case:
+    """Draw a chain of a stride f > 1, and a stride s > 1 that divides it; s = f too."""
+    case = draw(chains().filter(lambda case: output_strides(case) != (1, 1)))
+    rows, cols = (
+        [s for s in range(1, f + 1) if f % s == 0] for f in output_strides(case)
+    )
+    stride = draw(st.sampled_from([*product(rows, cols)][1:]))  # not (1, 1)
+    return replace(case, arguments={**case.arguments, "stride": stride})
+
+
+@st.composite
+def _layers(draw: DrawFn, below: list[Layer], first: int, padded: bool) -> Layer:
+    """Draw a layer over others, the lowest of which is given `first` channels."""
+    kinds = CONVS + POOLS + (FRAMED if padded else ())
+    # One mean at the most, as numbers are 36 times as large for each.
+    kinds += () if any("mean" in layer.kind for layer in below) else MEANS
+    kind = draw(st.sampled_from(kinds))
+    kernel, dilation = (draw(st.sampled_from(s)) for s in (KERNELS, DILATIONS))
+    # Half a window at the most, as pools ask.
+    most = [padded * (span(k, d) // 2) for k, d in zip(kernel, dilation, strict=True)]
+    top, bottom, left, right = (draw(st.integers(0, most[i // 2])) for i in range(4))
+    C = _channels(below[-1]) if below else first
+    is_conv = "conv" in kind
+    groups = draw(st.sampled_from((1, C))) if is_conv else 1
+    O = groups * (draw(st.integers(1, 2)) if C < 4 else 1) if is_conv else C
     return Layer(
         kind,
-        window.kernel,
-        window.stride,
-        window.padding,
-        window.dilation,
+        (C, O),
+        kernel,
+        draw(_strides(below)),
+        ((top, bottom), (left, right)),
+        dilation,
         groups,
-        ceil_mode,
+        # Convolutions never round up, nor can what stands beside them.
+        ceil_mode=padded and not is_conv and draw(st.booleans()),
+        count_include_pad=draw(st.booleans()),
+        divisor=draw(st.sampled_from((None, None, 2, 9))) if "mean" in kind else None,
+        value=draw(st.sampled_from((-72.0, 36.0))) if "pad" in kind else 0,
     )
 
 
-def build(case: Case) -> nn.Sequential:
-    """Make the net of a drawn chain."""
+def _channels(layer: Layer) -> int:
+    """Return the channels of a layer's answers, those of both sides joined."""
+    C, O = layer.channels
+    return C + O if "|" in layer.kind else O
+
+
+def _strides(below: list[Layer]) -> SearchStrategy[Pair]:
+    """Draw a stride that leaves shift-and-stitch few runs."""
+    runs = prod(prod(layer.stride) for layer in below)
+    return st.sampled_from([s for s in STRIDES if runs * prod(s) <= MOST_RUNS])
+
+
+def _numbers(
+    rng: np.random.Generator, layers: list[Layer], shape: tuple[int, ...]
+) -> dict[str, np.ndarray]:
+    """Draw the image, and the weights (O, C/groups, KH, KW) and biases (O,)."""
+    unit = float(MULTIPLE if any("mean" in layer.kind for layer in layers) else 1)
+    inputs = {"x": rng.integers(-9, 10, shape) * unit}
+    for number, layer in enumerate(layers):
+        if "conv" in layer.kind:
+            C, O = layer.channels
+            weight = rng.integers(-3, 4, (O, C // layer.groups, *layer.kernel))
+            inputs[f"weight{number}"] = weight * 1.0
+            inputs[f"bias{number}"] = rng.integers(-9, 10, O) * unit
+    return inputs
+
+
+# ---- what is known of a chain
+
+
+def build(case: Case) -> nn.Module:
+    """Make the net of a drawn chain, in evaluation: its dropout drops nothing."""
     modules: list[nn.Module] = []
     for number, layer in enumerate(case.arguments["layers"]):
         modules += layer.build(case.inputs, number)
-    return nn.Sequential(*modules)
+    return nn.Sequential(*modules).eval()
+
+
+def tolerance(case: Case) -> float | None:
+    """Return 0 where a chain keeps to whole numbers, else None: the usual one."""
+    return None if case.arguments["layers"][-1].kind == "norm" else 0
 
 
 def receptive_fields(layers: list[Layer]) -> tuple[ReceptiveField, ReceptiveField]:
     """Return what an answer of the chain sees along height and width."""
     fields = ReceptiveField(), ReceptiveField()
     for layer in layers:
+        # Both sides of a branch have this window; what is pointwise sees no more.
         height, width = (
             field.then(k, s, d)
             for field, k, s, d in zip(
@@ -98,3 +209,9 @@ def receptive_fields(layers: list[Layer]) -> tuple[ReceptiveField, ReceptiveFiel
         )
         fields = height, width
     return fields
+
+
+def output_strides(case: Case) -> Pair:
+    """Return f, the pixels between two answers, along height and width."""
+    rows, cols = receptive_fields(case.arguments["layers"])
+    return rows.stride, cols.stride

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from hypothesis import assume
 from hypothesis import strategies as st
 
 from .. import nn
@@ -19,32 +18,41 @@ from ..autograd import Tensor
 from ..geometry import ReceptiveField, chain_map
 from ..models.trunks import LAYOUTS, ConvLayer, vgg
 from .cases import Case
-from .chains import build, chains, receptive_fields
+from .chains import (
+    build,
+    chains,
+    output_strides,
+    receptive_fields,
+    strided_chains,
+    tolerance,
+)
 from .implementation import Implementation
 from .statement import add_law, equal, law
 
 LONG = "Long et al. 2015, section "
 
 
-def _on_device(ops: Implementation, case: Case) -> tuple[nn.Sequential, Tensor]:
+def _on_device(ops: Implementation, case: Case) -> tuple[nn.Module, Tensor]:
     """Return the net and the image of a case, where the operators run."""
-    x = to_device(case.x.astype(ops.dtype), ops.device)
-    return build(case).to(ops.device, ops.dtype), Tensor(x)  # type: ignore[return-value]
+    x = to_device(case.x.astype(ops.dtype), ops.device)  # a copy: nets may overwrite it
+    return build(case).to(ops.device, ops.dtype), Tensor(x)
 
 
-def _patches(case: Case, x: Any, step: tuple[int, int]) -> list[list[Any]]:
-    """Cut x into the patch of every step-th pixel, as large as an answer sees."""
+def _patches(case: Case, x: Any) -> list[list[Any]]:
+    """Cut x into the patch of every pixel, as large as an answer sees: rf × rf."""
     (KH, _), (KW, _) = receptive_fields(case.arguments["layers"])
     H, W = x.shape[2:]
     return [
-        [x[:, :, r : r + KH, q : q + KW] for q in range(0, W - KW + 1, step[1])]
-        for r in range(0, H - KH + 1, step[0])
+        # Copies, as a net may rectify its image in place.
+        [x[:, :, r : r + KH, q : q + KW].copy() for q in range(W - KW + 1)]
+        for r in range(H - KH + 1)
     ]
 
 
 def _answers(net: nn.Module, patches: list[list[Any]]) -> np.ndarray:
     """Run a net on each patch, and lay out its answers: (N, O, rows, columns)."""
     rows = [
+        # Each answer is (N, O, 1, 1).
         np.concatenate([to_numpy(net(Tensor(patch)).data) for patch in row], axis=3)
         for row in patches
     ]
@@ -57,44 +65,41 @@ def _answers(net: nn.Module, patches: list[list[Any]]) -> np.ndarray:
 def _dense(ops: Implementation, way: str, case: Case, stride: Any = 1) -> np.ndarray:
     """Make the case's net dense by either way, and run it."""
     net, x = _on_device(ops, case)
-    y = (
-        ops.a_trous(net, stride)(x)
-        if way == "a_trous"
-        else ops.shift_and_stitch(net, x, stride)
-    )
-    return to_numpy(y.data)
+    if way == "a_trous":
+        return to_numpy(ops.a_trous(net, stride)(x).data)
+    y = to_numpy(ops.shift_and_stitch(net, x, stride).data)
+    # The next run needs it, and so does the caller: no ReLU may write over it.
+    equal(to_numpy(x.data), case.x, "x, afterwards,", 0)
+    return y
 
 
 def _on_every_patch(ops: Implementation, case: Case, way: str) -> None:
     """It is what the net would say if it were run at every pixel, to the last digit."""
     net, x = _on_device(ops, case)
-    expected = _answers(net, _patches(case, x.data, (1, 1)))
-    equal(_dense(ops, way, case), expected, tolerance=0)
+    expected = _answers(net, _patches(case, x.data))
+    equal(_dense(ops, way, case), expected, tolerance=tolerance(case))
 
 
 def _own_answers(ops: Implementation, case: Case, way: str) -> None:
     """Being dense adds answers between the net's own, and leaves those as they are."""
     net, x = _on_device(ops, case)
-    FH, FW = (field.stride for field in receptive_fields(case.arguments["layers"]))
-    y = _dense(ops, way, case)
-    equal(y[:, :, ::FH, ::FW], to_numpy(net(x).data), "every f-th answer", 0)
+    FH, FW = output_strides(case)
+    y = _dense(ops, way, case)[:, :, ::FH, ::FW]
+    equal(y, to_numpy(net(x).data), "every f-th answer", tolerance(case))
 
 
 def _partial(ops: Implementation, case: Case, way: str) -> None:
     """A net made half dense gives some of the dense answers, and those are the same."""
-    fields = receptive_fields(case.arguments["layers"])
-    # The largest stride below the net's own that divides it.
-    SH, SW = (
-        max(s for s in range(1, max(2, f.stride)) if f.stride % s == 0) for f in fields
-    )
+    SH, SW = case.arguments["stride"]
     y, dense = _dense(ops, way, case, (SH, SW)), _dense(ops, way, case)
-    equal(y, dense[:, :, ::SH, ::SW], f"y of stride {SH}, {SW}", 0)
+    equal(y, dense[:, :, ::SH, ::SW], f"y of stride {SH}, {SW}", tolerance(case))
 
 
 def _as_the_other(ops: Implementation, case: Case, way: str) -> None:
     """Moving the image and spreading the filters are two ways to one result."""
     other = "shift_and_stitch" if way == "a_trous" else "a_trous"
-    equal(_dense(ops, way, case), _dense(ops, other, case), tolerance=0)
+    one, two = _dense(ops, way, case), _dense(ops, other, case)
+    equal(one, two, tolerance=tolerance(case))
 
 
 DENSE: list[tuple[str, Any, str, Callable[..., None]]] = [
@@ -112,7 +117,7 @@ DENSE: list[tuple[str, Any, str, Callable[..., None]]] = [
     ),
     (
         "a stride leaves out answers",
-        chains(),
+        strided_chains(),
         "dense of stride s [r, q] = dense[s·r, s·q], s | f",
         _partial,
     ),
@@ -130,22 +135,63 @@ for _way in ("shift_and_stitch", "a_trous"):
         add_law(_way, _name, _cases, _formula, LONG + "3.2", _fixed)
 
 
-@law("a_trous", chains(), "∂⟨v, dense⟩/∂w = Σ over offsets of ∂⟨v_ab, net_ab⟩/∂w")
-def it_learns_with_the_nets_own_parameters(ops: Implementation, case: Case) -> None:
-    """A gradient of the dense net arrives at the net it was made of."""
-    net, x = _on_device(ops, case)
-    assume(any(True for _ in net.parameters()))
-    dense = ops.a_trous(net)
-    y = dense(x)
-    FH, FW = (field.stride for field in receptive_fields(case.arguments["layers"]))
-    v = np.zeros(y.shape)
-    v[:, :, ::FH, ::FW] = case.another(v[:, :, ::FH, ::FW])
-    y.backward(to_device(v.astype(ops.dtype), ops.device))
-    found = [to_numpy(parameter.grad) for parameter in net.parameters()]
+def _gradients(net: nn.Module) -> dict[str, np.ndarray]:
+    """Return the gradients of all parameters, and forget them."""
+    found = {name: to_numpy(p.grad) for name, p in net.named_parameters()}
     net.zero_grad()
-    net(x).backward(to_device(v[:, :, ::FH, ::FW].astype(ops.dtype), ops.device))
-    for (name, parameter), g in zip(net.named_parameters(), found, strict=True):
-        equal(g, to_numpy(parameter.grad), f"the gradient of {name}")
+    return found
+
+
+def _learn(ops: Implementation, net: nn.Module, x: np.ndarray, v: np.ndarray) -> None:
+    """Add the gradients of ⟨v, net(x)⟩ to those of the net's parameters."""
+    image, above = (
+        to_device(np.array(a, ops.dtype, order="C"), ops.device) for a in (x, v)
+    )
+    net(Tensor(image)).backward(above)
+
+
+@law(
+    "a_trous",
+    chains(padded=False, learns=True),
+    "∂⟨v, dense⟩/∂w = Σ over a, b < f of ∂⟨v[a::f, b::f], net(x[a:, b:])⟩/∂w",
+    LONG + "3.2",
+)
+def it_learns_from_every_answer(ops: Implementation, case: Case) -> None:
+    """To train the dense net is to train the net itself on every shifted image."""
+    net, x = _on_device(ops, case)
+    dense = ops.a_trous(net)
+    v = case.another(dense(x).shape)  # for all answers, those in between too
+    _learn(ops, dense, case.x, v)
+    found = _gradients(net)
+    for a, b in np.ndindex(output_strides(case)):
+        part = v[:, :, a :: output_strides(case)[0], b :: output_strides(case)[1]]
+        if part.size:  # else the image is too small to be shifted as far
+            _learn(ops, net, case.x[:, :, a:, b:], part)
+    for name, g in _gradients(net).items():
+        equal(found[name], g, f"the gradient of {name}")
+
+
+@law(
+    "a_trous",
+    chains(learns=True),
+    "∂⟨v, dense[::f, ::f]⟩/∂w = ∂⟨v, net(x)⟩/∂w",
+    LONG + "3.2",
+)
+def it_learns_as_the_net_at_the_nets_own_answers(
+    ops: Implementation, case: Case
+) -> None:
+    """A gradient of the dense net arrives at the net it was made of, past borders."""
+    net, x = _on_device(ops, case)
+    dense = ops.a_trous(net)
+    v = np.zeros(dense(x).shape)
+    FH, FW = output_strides(case)
+    own = v[:, :, ::FH, ::FW]  # a view: the answers in between stay 0
+    own[...] = case.another(own.shape)
+    _learn(ops, dense, case.x, v)
+    found = _gradients(net)
+    _learn(ops, net, case.x, own)
+    for name, g in _gradients(net).items():
+        equal(found[name], g, f"the gradient of {name}")
 
 
 # ---- the whole image at once
