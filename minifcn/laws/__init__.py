@@ -9,6 +9,7 @@ from . import normalization
 from . import softmax
 from . import resampling
 from . import fusion
+from . import extremes
 from . import geometry
 from . import metrics
 from . import nets
@@ -45,6 +46,7 @@ __all__ = [
     "check_module",
     "convolution",
     "equal",
+    "extremes",
     "fusion",
     "geometry",
     "inner",

@@ -34,6 +34,7 @@ def normalizations(
     """
     N, C, seed = draw(batches()), draw(st.integers(2, 7)), draw(seeds())
     rng, (H, W) = np.random.default_rng(seed), draw(unequal(1, 3))
+    # ± ⅛ … 2: exact
     x = rng.integers(1, 17, (N, C, H, W)) / 8 * rng.choice((-1, 1), (N, C, H, W))
     arguments = {
         "size": draw(sizes),
@@ -46,7 +47,7 @@ def normalizations(
 
 def window_of(channel: int, case: Case) -> np.ndarray:
     """Say which channels act on this one: one more before it than after, if even."""
-    distance = np.arange(case.x.shape[1]) - channel
+    distance = np.arange(case.x.shape[1]) - channel  # (C,)
     size = case.arguments["size"]
     inside = (-(size // 2) <= distance) & (distance <= (size - 1) // 2)
     return np.asarray(inside)
@@ -64,7 +65,7 @@ judge(Operator("local_response_norm", normalizations(), source=KRIZHEVSKY))
 def without_alpha_nothing_meets(ops: Implementation, case: Case) -> None:
     """Every number is divided by the same; k = 1 leaves it as it is."""
     plain = changed(case, alpha=0.0)
-    divisor = case.arguments["k"] ** case.arguments["beta"]
+    divisor = case.arguments["k"] ** case.arguments["beta"]  # nothing of x is in it
     y = call(ops, plain)
     equal(y, case.x / divisor)
     v = case.another(y)
@@ -77,7 +78,7 @@ def exponents_add_up(ops: Implementation, case: Case) -> None:
     equal(call(ops, changed(case, beta=0.0)), case.x, "y of β = 0")
     beta = case.arguments["beta"]
     one, more = call(ops, case), call(ops, changed(case, beta=0.25))
-    both = call(ops, changed(case, beta=beta + 0.25))
+    both = call(ops, changed(case, beta=beta + 0.25))  # x / s^(β + ¼)
     equal(both * case.x, one * more, "y of β + ¼, times x")
 
 
@@ -88,13 +89,13 @@ def exponents_add_up(ops: Implementation, case: Case) -> None:
 )
 def it_scales_as_squares_do(ops: Implementation, case: Case) -> None:
     """k is what a square is; with k = 0 and β = ½ no scale of x would be seen."""
-    c, a, y = 4.0, case.arguments, call(ops, case)
+    c, a, y = 4.0, case.arguments, call(ops, case)  # its powers are exact in floats
     beta = a["beta"]
     larger = changed(replace(case, inputs={"x": c * case.x}), k=c**2 * a["k"])
     equal(call(ops, larger), c ** (1 - 2 * beta) * y, "y of c·x and c²·k")
     louder = call(ops, changed(case, alpha=c**2 * a["alpha"]))
     equal(call(ops, case, x=c * case.x), c * louder, "y of c·x")
-    none = changed(case, k=0.0, beta=0.5)
+    none = changed(case, k=0.0, beta=0.5)  # x over a length: of degree 0
     equal(call(ops, none, x=c * case.x), call(ops, none), "y of c·x, k = 0, β = ½")
 
 
@@ -109,14 +110,14 @@ def its_gradient_knows_how_it_scales(ops: Implementation, case: Case) -> None:
     y = call(ops, case)
     v = case.another(y)
     gx = pull_back(ops, case, v)["x"]
-    degree = 1 - 2 * case.arguments["beta"]
+    degree = 1 - 2 * case.arguments["beta"]  # y(c·x) = c^degree · y(x) where k = 0
     equal((case.x * gx).sum(axis=1), degree * (y * v).sum(axis=1), "Σ over c of x·gx")
 
 
 @law(
     "local_response_norm",
     normalizations(),
-    "∂y_i/∂x_c ≠ 0 just for i − ⌊size/2⌋ ≤ c ≤ i + ⌊(size − 1)/2⌋",
+    "∂y_i/∂x_c ≠ 0 only for i − ⌊size/2⌋ ≤ c ≤ i + ⌊(size − 1)/2⌋",
     KRIZHEVSKY,
 )
 def a_channel_meets_those_in_its_window(ops: Implementation, case: Case) -> None:
@@ -126,7 +127,7 @@ def a_channel_meets_those_in_its_window(ops: Implementation, case: Case) -> None
     # y_i sees a change of x_c where c lies in the window of i.
     x = case.x.copy()
     x[:, channel] *= 2
-    change = abs(call(ops, case, x=x) - call(ops, case)).max(axis=(0, 2, 3))
+    change = abs(call(ops, case, x=x) - call(ops, case)).max(axis=(0, 2, 3))  # (C,)
     seen = change > NOTHING
     seen[channel] = True  # what x_c gains, it may lose to its own divisor
     expected = np.array([window_of(i, case)[channel] for i in range(C)])
@@ -142,6 +143,27 @@ def a_channel_meets_those_in_its_window(ops: Implementation, case: Case) -> None
 
 @law(
     "local_response_norm",
+    normalizations(st.integers(1, 3)),
+    "y_i(x with 10⁸ at x_c) = y_i(x) to the last digits, for c outside of i's window",
+)
+def a_huge_channel_does_not_disturb_the_others(ops: Implementation, case: Case) -> None:
+    """Differences of a running sum would lose the small beside the large."""
+    N, C, H, W = case.x.shape
+    channel = int(np.random.default_rng(case.seed).integers(C))
+    x = case.x.copy()
+    x[:, channel] = 1e8
+    meets = np.array([window_of(i, case)[channel] for i in range(C)])
+    y = call(ops, case)
+    equal(call(ops, case, x=x)[:, ~meets], y[:, ~meets], "y of the other channels")
+    v = case.another(y)
+    gx = pull_back(ops, case, v)["x"]
+    v[:, channel] = 1e12
+    found, hears = pull_back(ops, case, v)["x"], window_of(channel, case)
+    equal(found[:, ~hears], gx[:, ~hears], "the gradient of the other channels")
+
+
+@law(
+    "local_response_norm",
     normalizations(),
     "y(x with its pixels in another order) = y in that order",
 )
@@ -152,6 +174,7 @@ def pixels_do_not_meet(ops: Implementation, case: Case) -> None:
     order = rng.permutation(H * W)
 
     def moved(a: np.ndarray) -> np.ndarray:
+        # another size, too
         return a.reshape(N, C, H * W)[:, :, order].reshape(N, C, W, H)
 
     y = call(ops, case)
@@ -169,7 +192,7 @@ def pixels_do_not_meet(ops: Implementation, case: Case) -> None:
 )
 def an_odd_window_has_no_sides(ops: Implementation, case: Case) -> None:
     """As many channels before as after."""
-    turned = np.ascontiguousarray(case.x[:, ::-1])
+    turned = np.ascontiguousarray(case.x[:, ::-1])  # channel C − 1 − c
     y = call(ops, case)
     equal(call(ops, case, x=turned), y[:, ::-1], "y of the reversed channels")
     v = case.another(y)
@@ -182,6 +205,7 @@ def an_odd_window_has_no_sides(ops: Implementation, case: Case) -> None:
 def beyond_the_last_channel_there_are_zeros(ops: Implementation, case: Case) -> None:
     """The divisor counts the whole window, also where it hangs over."""
     size = case.arguments["size"]
+    # a window and more
     wider = np.pad(case.x, ((0, 0), (size, size + 1), (0, 0), (0, 0)))
     C, y = case.x.shape[1], call(ops, case)
     equal(call(ops, case, x=wider)[:, size : size + C], y, "y between zeros")
@@ -195,7 +219,7 @@ def beyond_the_last_channel_there_are_zeros(ops: Implementation, case: Case) -> 
 def a_window_of_one_sees_itself(ops: Implementation, case: Case) -> None:
     """A curve of one variable, and its slope."""
     _, alpha, beta, k = case.arguments.values()
-    s = k + alpha * case.x**2
+    s = k + alpha * case.x**2  # (N, C, H, W), as no channel sees another
     y = call(ops, case)
     equal(y, case.x / s**beta)
     v = case.another(y)
@@ -211,11 +235,12 @@ def a_window_of_one_sees_itself(ops: Implementation, case: Case) -> None:
 def a_window_over_all_channels_is_one_divisor(ops: Implementation, case: Case) -> None:
     """α is shared out over the size, not over the channels that are there."""
     size, alpha, beta, k = case.arguments.values()
-    s = k + alpha / size * (case.x**2).sum(axis=1, keepdims=True)
+    s = k + alpha / size * (case.x**2).sum(axis=1, keepdims=True)  # (N, 1, H, W)
     y = call(ops, case)
     equal(y, case.x / s**beta)
     v = case.another(y)
     gx = pull_back(ops, case, v)["x"]
+    # (N, 1, H, W): what every channel loses by a larger divisor
     shared = (v * case.x).sum(axis=1, keepdims=True) / s ** (beta + 1)
     expected = v / s**beta - 2 * alpha * beta / size * case.x * shared
     equal(gx, expected, "the gradient")
@@ -225,7 +250,7 @@ def a_window_over_all_channels_is_one_divisor(ops: Implementation, case: Case) -
     "local_response_norm",
     normalizations(),
     "LRN(x, size) = LRN(x, size, α = 10⁻⁴, β = ¾, k = 1)",
-    "Caffe's lrn_layer.cpp",
+    "Caffe, bvlc_alexnet/train_val.prototxt",
 )
 def left_to_itself_it_is_as_in_alexnet(ops: Implementation, case: Case) -> None:
     """Values as large as activations are: else so small an α would not show."""

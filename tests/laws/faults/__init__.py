@@ -237,6 +237,7 @@ class Permute(Function):
 from . import (  # noqa: E402
     activation,  # noqa: F401
     convolution,  # noqa: F401
+    extremes,  # noqa: F401
     fusion,  # noqa: F401
     general,  # noqa: F401
     geometry,  # noqa: F401
