@@ -186,17 +186,22 @@ def its_jacobian_is_symmetric(ops: Implementation, case: Case) -> None:
     equal(inner(g, w), inner(other, v), "⟨J v, w⟩")
 
 
-@law("softmax", scores("softmax"), "y of a score −∞ is 0")
+@of_both(SOFTMAXES, "f(−∞, x₁, …) = exp(−∞) = 0 or log 0 = −∞, f(x₁, …)")
 def a_score_of_minus_infinity_is_out(ops: Implementation, case: Case) -> None:
-    """The other classes are as likely as they would be without it."""
+    """The other classes are as likely as they would be without it; so they learn."""
     dim = _dim(case)
     assume(case.x.shape[dim] > 1)
-    first = np.take(case.x, [0], dim)
-    x = np.concatenate([np.full_like(first, -np.inf), np.delete(case.x, 0, dim)], dim)
-    y = call(ops, case, x=x)
-    equal(np.take(y, [0], dim), np.zeros_like(first), "y of the class", tolerance=0)
-    rest = call(ops, case, x=np.delete(case.x, 0, dim))
+    first, others = np.take(case.x, [0], dim), np.delete(case.x, 0, dim)
+    x = np.concatenate([np.full_like(first, -np.inf), others], dim)
+    y, rest = call(ops, case, x=x), call(ops, case, x=others)
+    out = 0 if case.operator == "softmax" else -np.inf
+    equal(np.take(y, [0], dim), np.full_like(first, out), "y of the class", tolerance=0)
     equal(np.delete(y, 0, dim), rest, "y of the other classes")
+    v = case.another(rest)
+    gx = pull_back(ops, case, np.concatenate([0 * first, v], dim), x=x)["x"]
+    equal(np.take(gx, [0], dim), 0 * first, "the gradient of its score", tolerance=0)
+    expected = pull_back(ops, case, v, x=others)["x"]
+    equal(np.delete(gx, 0, dim), expected, "the gradient of the other scores")
 
 
 @law("log_softmax", scores("log_softmax"), "log_softmax x = log(softmax x)", BRIDLE)
@@ -316,6 +321,20 @@ def any_label_may_be_ignored(ops: Implementation, case: Case) -> None:
         equal(call(ops, other), y, f"the loss with label {label}", tolerance=0)
         found = pull_back(ops, other, v)["x"]
         equal(found, g, f"the gradient with label {label}", tolerance=0)
+
+
+@of_both(LOSSES, "f((x, −∞), target) = f(x, target), its score's gradient 0")
+def a_class_of_score_minus_infinity_is_out(ops: Implementation, case: Case) -> None:
+    """A class that cannot be has no part, where it is not asked for."""
+    extra = np.full_like(case.x[:, :1], -np.inf)
+    x = np.concatenate([case.x, extra], axis=1)
+    weight = case.arguments.get("weight")
+    wider = asked(case, weight=None if weight is None else np.append(weight, 1))
+    y = call(ops, case)
+    equal(call(ops, wider, x=x), y, "the loss")
+    v = case.another(y)
+    expected = np.concatenate([pull_back(ops, case, v)["x"], 0 * case.x[:, :1]], axis=1)
+    equal(pull_back(ops, wider, v, x=x)["x"], expected, "the gradient of x")
 
 
 @of_both(LOSSES, "f(x, target) = 0, g = 0 where all pixels are ignored")
