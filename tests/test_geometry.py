@@ -415,7 +415,7 @@ def test_arrays_of_two_are_pairs():
         with pytest.raises(TypeError, match="stride must be an integer, not"):
             pair(array(bad), "stride")
     with pytest.raises(TypeError, match="kernel must be an integer, not array"):
-        whole(array([2, 3]), "kernel")
+        geometry.whole(array([2, 3]), "kernel")
 
 
 @pytest.mark.parametrize("bad", [1.0, "1", None, True, Fraction(1)])
@@ -442,7 +442,7 @@ def test_what_is_no_integer_is_named(bad):
         ),
         (
             lambda: pool_output_size(9, 3, 2, 2),
-            r"at most half .*: \(2, 2\) for one that spans 3 \(input 9, kernel 3, stride",
+            r"at most half .*: \(2, 2\) for one that spans 3 \(input 9, kernel 3, str",
         ),
         (lambda: conv_output_size(0, 3, axis="width"), "width must be at least 1"),
         (lambda: conv_output_size(9, 0), "kernel must be at least 1, not 0"),

@@ -102,6 +102,8 @@ def test_mixed_types_are_refused_and_named(call, name):
     with pytest.raises(TypeError, match="is float32") as refusal:
         run(call, **{name: single})
     assert "is float64" in str(refusal.value)
+    for shape in call.shapes.values():
+        assert str(shape) in str(refusal.value)
     assert "all of one type: convert" in str(refusal.value)
 
 
