@@ -28,7 +28,8 @@ def arrays(
 ) -> Case:
     """Draw an x of one to four axes."""
     shape, seed = draw(shapes()), draw(seeds())
-    x = values(np.random.default_rng(seed), shape)
+    x = values(np.random.default_rng(seed), shape)  # one to four axes
+    # p and training, of a dropout
     drawn = {name: draw(value) for name, value in arguments.items()}
     return Case(operator, {"x": x}, drawn, seed)
 
@@ -62,12 +63,14 @@ def two_of_them_make_the_identity(ops: Implementation, case: Case) -> None:
     """Nothing is lost that a second channel, of the other sign, could not keep."""
     y, other = call(ops, case), ops.relu(-case.x)
     equal(y - other, case.x, "relu x − relu(−x)", tolerance=0)
+    # exact: of each pair one is 0
     equal(y + other, abs(case.x), "relu x + relu(−x)", tolerance=0)
 
 
 @law("relu", arrays("relu"), "relu(−∞) = 0, relu(∞) = ∞")
 def infinity_is_a_number_like_others(ops: Implementation, case: Case) -> None:
     """So it is a comparison, not a product: 0 · ∞ would be no number."""
+    # about half of x, and ± infinity
     x = np.where(case.another(case.x) > 0, case.x, np.copysign(np.inf, case.x))
     equal(ops.relu(x), np.where(x > 0, x, 0), "relu of x with infinities")
 
@@ -78,13 +81,13 @@ def it_is_positively_homogeneous(ops: Implementation, case: Case) -> None:
     y = call(ops, case)
     v = case.another(y)
     (gx,) = pull_back(ops, case, v).values()
-    for c in (0.125, 3, 1000):
+    for c in (0.125, 3, 1000):  # exact in floats, all
         equal(ops.relu(c * case.x), c * y, f"relu({c}·x)", tolerance=0)
         (came,) = ops.gradients("relu", v, c * case.x)
         equal(came, gx, f"the gradient at {c}·x", tolerance=0)
 
 
-@law("relu", arrays("relu", nearby), "gx = gy where x > 0, 0 elsewhere and at x = 0")
+@law("relu", arrays("relu", nearby), "gx = v where x > 0, 0 elsewhere and at x = 0")
 def at_zero_the_gradient_is_zero(ops: Implementation, case: Case) -> None:
     """At the kink both slopes would do; this is the one that is agreed upon."""
     v = case.another(case.x)
@@ -102,7 +105,7 @@ def it_is_the_maximum_with_zero(ops: Implementation, case: Case) -> None:
 def what_is_no_number_stays_none(ops: Implementation, case: Case) -> None:
     """A fault upstream shows, and does not pass as a zero."""
     x = case.x.copy()
-    x[case.another(x) > 5] = np.nan
+    x[case.another(x) > 5] = np.nan  # of −9 … 9, so one in five
     x.flat[0] = np.nan  # one at least
     expected = np.where(np.isnan(x), np.nan, np.maximum(x, 0))
     equal(ops.relu(x), expected, "relu of x with NaN", tolerance=0)
@@ -114,7 +117,7 @@ def what_is_no_number_stays_none(ops: Implementation, case: Case) -> None:
 @contextmanager
 def seeded(number: int) -> Iterator[None]:
     """Start dropout's random numbers from a seed; afterwards they go on as before."""
-    before = activation.random_state()
+    before = activation.random_state()  # whoever calls has draws of his own
     activation.seed(number)
     try:
         yield
@@ -168,12 +171,12 @@ def with_nothing_to_drop_nothing_happens(ops: Implementation, case: Case) -> Non
 @law("dropout", dropouts(), "y ∈ {0, x/(1 − p)}", SRIVASTAVA + "10")
 def an_element_is_dropped_or_made_up_for(ops: Implementation, case: Case) -> None:
     """What stays is scaled up, so that nothing need be scaled at evaluation."""
-    y = dropped(ops, case, case.x)
+    y = dropped(ops, case, case.x)  # x has no zeros, so a zero was dropped
     kept = case.x / (1 - case.arguments["p"])
     equal(y, np.where(y == 0, 0, kept), "y, where it is not 0")
 
 
-@law("dropout", dropouts(), "y = m·x, gx = m·gy, one mask m for each seed")
+@law("dropout", dropouts(), "y = m·x, gx = m·v, one mask m for each seed")
 def the_gradient_has_the_same_mask(ops: Implementation, case: Case) -> None:
     """For a fixed mask dropout is linear, and its own adjoint."""
     mask = mask_of(ops, case, case.x.shape)
@@ -187,14 +190,14 @@ def the_gradient_has_the_same_mask(ops: Implementation, case: Case) -> None:
 @law("dropout", dropouts(), "the share of zeros is p, within 5σ", SRIVASTAVA + "4")
 def it_drops_the_share_it_is_told(ops: Implementation, case: Case) -> None:
     """So the mean of y over many is that of x."""
-    mask, p = mask_of(ops, case, MANY), case.arguments["p"]
+    mask, p = mask_of(ops, case, MANY), case.arguments["p"]  # 0, or 1 / (1 − p)
     _within("the share of zeros", (mask == 0).mean(), p, mask.size)
     _within("the mean of y, times 1 − p,", mask.mean() * (1 - p), 1 - p, mask.size)
 
 
 def _within(what: str, share: float, expected: float, draws: int) -> None:
     """Compare a share with the one expected of so many independent draws."""
-    room = CERTAIN * np.sqrt(expected * (1 - expected) / draws)
+    room = CERTAIN * np.sqrt(expected * (1 - expected) / draws)  # σ of a binomial share
     if not abs(share - expected) <= room:
         raise Difference(
             f"  {what} is {share:.5f} of {draws}, expected {expected:.5f} ± {room:.5f}"
@@ -208,14 +211,14 @@ def each_element_is_dropped_by_itself(ops: Implementation, case: Case) -> None:
     for axis in range(kept.ndim):
         # Pairs that have no element in common: the even ones with the odd ones.
         even, odd = (np.moveaxis(kept, axis, 0)[first::2] for first in (0, 1))
-        alike = (even == odd).mean()
+        alike = (even == odd).mean()  # both dropped, p², or both kept, (1 − p)²
         _within(f"alike along axis {axis}", alike, p**2 + (1 - p) ** 2, even.size)
 
 
-@law("dropout", dropouts(), "m(seed) = m(seed), m drawn next ≠ m")
+@law("dropout", dropouts(), "m(seed) = m(seed), but the mask drawn next is another")
 def the_same_seed_gives_the_same_mask(ops: Implementation, case: Case) -> None:
     """A run can be repeated; within it every call draws anew."""
-    ones = np.ones((6, 7, 8))
+    ones = np.ones((6, 7, 8))  # 336 elements: by chance no two masks are equal
     with seeded(case.seed):
         first, second = (ops.dropout(ones, **case.arguments) for _ in range(2))
     equal(dropped(ops, case, ones), first, "y of the same seed", tolerance=0)
@@ -237,7 +240,7 @@ def left_to_itself_it_drops_half(ops: Implementation, case: Case) -> None:
     """As the paper does for hidden units."""
     with seeded(case.seed):
         y = ops.dropout(case.x)
-    half = case.arguments | {"p": 0.5}
+    half = case.arguments | {"p": 0.5}  # training is what the case has: True
     with seeded(case.seed):
         equal(y, ops.dropout(case.x, **half), "y without p", tolerance=0)
 
@@ -249,7 +252,7 @@ def type_and_layout_draw_the_same_mask(ops: Implementation, case: Case) -> None:
     v = case.another(case.x)
     for dtype in ("float64", "float32"):
         other = Implementation(ops.name, ops.device, dtype, ops.operators)
-        x = strided(case.x.astype(dtype))
+        x = strided(case.x.astype(dtype))  # its axes in reverse
         y = dropped(other, case, x)
         with seeded(case.seed):
             (gx,) = other.gradients("dropout", v, x, **case.arguments)

@@ -21,10 +21,8 @@ from .cases import (
 )
 from .general import Operator, call, judge
 from .implementation import Implementation
+from .sources import DUMOULIN, LONG
 from .statement import equal, inner, law
-
-LONG = "Long et al. 2015, section "
-DUMOULIN = "Dumoulin and Visin 2016, section "
 
 judge(
     Operator("conv2d", convolutions(), ("x", "weight"), ("x",), source=DUMOULIN + "2.4")
@@ -44,12 +42,17 @@ judge(Operator("col2im", foldings(), ("cols",), ("cols",)))
 # ---- convolution
 
 
-@law("conv2d", convolutions(bias=False), "⟨conv x, v⟩ = ⟨x, convᵀ v⟩", LONG + "3.3")
+@law(
+    "conv2d",
+    convolutions(bias=False),
+    "⟨conv x, v⟩ = ⟨x, convᵀ v⟩, output_padding = the rows that the stride loses",
+    LONG + "3.3",
+)
 def its_adjoint_is_the_transposed_convolution(ops: Implementation, case: Case) -> None:
     """Forward and backward of one are backward and forward of the other."""
     y = ops.conv2d(case.x, case.weight, **case.arguments)
     v = case.another(y)
-    back = ops.conv_transpose2d(
+    back = ops.conv_transpose2d(  # (N, C, H, W), as x
         v, case.weight, output_padding=_remainder(case), **case.arguments
     )
     equal(inner(case.x, back), inner(y, v), "⟨x, convᵀ v⟩")
@@ -61,7 +64,7 @@ def _remainder(case: Case) -> tuple[int, int]:
     """Return the rows and columns at the end of x that the stride loses."""
     a = case.arguments
     down, right = (
-        (n + sum(p) - span(k, d)) % s
+        (n + sum(p) - span(k, d)) % s  # what is left after the last window
         for n, p, k, d, s in zip(
             case.x.shape[2:],
             a["padding"],
@@ -77,17 +80,18 @@ def _remainder(case: Case) -> tuple[int, int]:
 @law(
     "conv2d",
     convolutions(bias=False, largest_kernel=3, largest_padding=1),
-    "conv x = M x, convᵀ v = Mᵀ v",
+    "conv x = M · flat x, convᵀ v = Mᵀ · flat v",
     DUMOULIN + "4.1",
 )
 def it_is_a_matrix_and_its_transpose_the_other(ops: Implementation, case: Case) -> None:
     """Column k of M is the convolution of the k-th unit image."""
-    assume(case.x[0].size <= 60)
+    assume(case.x[0].size <= 60)  # M has a column for each pixel
     units = np.eye(case.x[0].size).reshape(-1, *case.x.shape[1:])  # a batch of them
     columns = ops.conv2d(units, case.weight, **case.arguments)
     matrix = columns.reshape(len(units), -1).T  # (O·OH·OW, C·H·W)
     y = ops.conv2d(case.x, case.weight, **case.arguments)
     N = len(y)
+    # images are rows: y = x Mᵀ
     equal(y.reshape(N, -1), case.x.reshape(N, -1) @ matrix.T, "y as a matrix product")
     v = case.another(y)
     back = ops.conv_transpose2d(
@@ -96,7 +100,11 @@ def it_is_a_matrix_and_its_transpose_the_other(ops: Implementation, case: Case) 
     equal(back.reshape(N, -1), v.reshape(N, -1) @ matrix, "Mᵀ v")
 
 
-@law("conv2d", convolutions(), "conv(x shifted by s) = (conv x) shifted by 1")
+@law(
+    "conv2d",
+    convolutions(),
+    "conv(x moved by i·s, j·s) = (conv x) moved by i, j, where no border is seen",
+)
 def it_moves_with_the_image(ops: Implementation, case: Case) -> None:
     """Equivariance: an image s pixels on gives an output one pixel on."""
     (SH, SW), inputs = case.arguments["stride"], case.inputs
@@ -105,7 +113,7 @@ def it_moves_with_the_image(ops: Implementation, case: Case) -> None:
     # What was padded becomes part of the image; then the image begins further on.
     x = np.pad(case.x, ((0, 0), (0, 0), *case.arguments["padding"]))
     moved = np.pad(x, ((0, 0), (0, 0), (rows * SH, 0), (cols * SW, 0)))
-    near = ops.conv2d(x, *list(inputs.values())[1:], **arguments)
+    near = ops.conv2d(x, *list(inputs.values())[1:], **arguments)  # (N, O, OH, OW)
     far = ops.conv2d(moved, *list(inputs.values())[1:], **arguments)
     OH, OW = near.shape[2:]
     equal(far[:, :, rows : rows + OH, cols : cols + OW], near, "y of the moved image")
@@ -118,6 +126,7 @@ def it_moves_with_the_image(ops: Implementation, case: Case) -> None:
 )
 def padding_is_a_frame_of_zeros(ops: Implementation, case: Case) -> None:
     """Four sides, each of its own width."""
+    # (N, C, H + top + bottom, W + left + right)
     framed = np.pad(case.x, ((0, 0), (0, 0), *case.arguments["padding"]))
     plain = ops.conv2d(
         framed, *list(case.inputs.values())[1:], **case.arguments | {"padding": 0}
@@ -143,6 +152,7 @@ def a_stride_leaves_out_outputs(ops: Implementation, case: Case) -> None:
 def dilation_is_a_rarefied_filter(ops: Implementation, case: Case) -> None:
     """The filter f′[i, j] = f[i/d, j/d] where d divides both, else 0."""
     x, weight, *bias = case.inputs.values()
+    # (O, C / G, DH·(KH − 1) + 1, DW·(KW − 1) + 1)
     sparse = ops.rarefy(weight, case.arguments["dilation"])
     y = ops.conv2d(x, sparse, *bias, **case.arguments | {"dilation": 1})
     equal(call(ops, case), y)
@@ -157,7 +167,8 @@ def dilation_is_a_rarefied_filter(ops: Implementation, case: Case) -> None:
 def groups_do_not_meet(ops: Implementation, case: Case) -> None:
     """Each group is a convolution of its own channels."""
     G = case.arguments["groups"]
-    inputs = [np.split(case.x, G, axis=1)]
+    inputs = [np.split(case.x, G, axis=1)]  # G of (N, C / G, H, W)
+    # weight and bias: by output channels
     inputs += [np.split(a, G) for a in list(case.inputs.values())[1:]]
     parts = [
         ops.conv2d(*part, **case.arguments | {"groups": 1})
@@ -173,20 +184,20 @@ def covered_images(draw: Any) -> Case:
     x, weight, bias = case.inputs.values()
     C = x.shape[1]
     rng = np.random.default_rng([case.seed, 1])  # other numbers than x
-    weight = whole_numbers(rng, (len(weight), C, *x.shape[2:]))
+    weight = whole_numbers(rng, (len(weight), C, *x.shape[2:]))  # (O, C, H, W)
     return Case("conv2d", {"x": x, "weight": weight, "bias": bias}, {}, case.seed)
 
 
 @law(
     "conv2d",
     covered_images(),
-    "conv(x, w) = W · flat x + b where w is as large as x",
+    "conv(x, w, b) = w.reshape(O, −1) · flat x + b where w is as large as x",
     LONG + "3.1",
 )
 def a_fully_connected_layer_is_a_convolution(ops: Implementation, case: Case) -> None:
     """The weights of the layer, (O, C·H·W), are those of the kernel, in that order."""
     N, O = len(case.x), len(case.weight)
-    rows = case.weight.reshape(O, -1)
+    rows = case.weight.reshape(O, -1)  # (O, C·H·W)
     y = case.x.reshape(N, -1) @ rows.T + case.bias  # (N, O)
     equal(call(ops, case), y[:, :, None, None])
 
@@ -194,7 +205,7 @@ def a_fully_connected_layer_is_a_convolution(ops: Implementation, case: Case) ->
 @law(
     "conv2d",
     convolutions(bias=True),
-    "gb[o] = Σ over n, r, q of v[n, o, r, q]",
+    "conv(x, w, b) = conv(x, w) + b, gb[o] = Σ over n, r, q of v[n, o, r, q]",
 )
 def every_output_sees_the_bias(ops: Implementation, case: Case) -> None:
     """Without a bias it is 0; its gradient is the sum over all pixels."""
@@ -203,6 +214,7 @@ def every_output_sees_the_bias(ops: Implementation, case: Case) -> None:
     equal(y, without + case.bias[:, None, None])
     v = case.another(y)
     gb = ops.gradients("conv2d", v, *case.positional, **case.arguments)[2]
+    # each pixel of an output has the bias once
     equal(gb, v.sum(axis=(0, 2, 3)), "the gradient of bias")
 
 
@@ -237,6 +249,7 @@ def two_layers_compose_into_one(ops: Implementation, case: Case) -> None:
     # An image in which the composed window stands 2 × 3 times, and its unit impulses.
     H, W = (n + (c - 1) * s for n, c, s in zip(sizes, (2, 3), strides, strict=True))
     units = np.eye(H * W).reshape(H * W, 1, H, W)
+    # (H·W, 1, rows, columns)
     y = ops.conv2d(units, np.ones((1, 1, *below)), stride=inner_stride)
     y = ops.conv2d(y, np.ones((1, 1, *above)), stride=outer_stride)
     seen = np.asarray(y.reshape(H, W, *y.shape[2:]) > 0)  # which output, which pixel
@@ -265,7 +278,7 @@ def _borders(seen: np.ndarray) -> np.ndarray:
 @law(
     "conv_transpose2d",
     transposed_convolutions(bias=False),
-    "⟨convᵀ x, v⟩ = ⟨x, conv v⟩",
+    "⟨convᵀ x, v⟩ = ⟨x, (conv v)[: H, : W]⟩ for x of H × W pixels",
     LONG + "3.3",
 )
 def its_adjoint_is_the_convolution(ops: Implementation, case: Case) -> None:
@@ -275,6 +288,7 @@ def its_adjoint_is_the_convolution(ops: Implementation, case: Case) -> None:
     arguments = dict(case.arguments)
     del arguments["output_padding"]
     H, W = case.x.shape[2:]
+    # Beyond H, W lie windows that output_padding alone made room for.
     down = ops.conv2d(v, case.weight, **arguments)[:, :, :H, :W]
     equal(inner(case.x, down), inner(y, v), "⟨x, conv v⟩")
 
@@ -290,7 +304,7 @@ def impulses(draw: Any) -> Case:
         "groups": 1,
     }
     rng = np.random.default_rng([case.seed, 1])  # other numbers than x
-    x = np.zeros((1, *case.x.shape[1:]))
+    x = np.zeros((1, *case.x.shape[1:]))  # (1, C, H, W)
     x.reshape(-1)[rng.integers(x.size)] = 1
     O, (KH, KW) = case.weight.shape[1], case.weight.shape[2:]
     weight = whole_numbers(rng, (x.shape[1], O, KH, KW))
@@ -300,7 +314,7 @@ def impulses(draw: Any) -> Case:
 @law(
     "conv_transpose2d",
     impulses(),
-    "convᵀ(impulse at c, r, q) = w[c], stamped at r·s, q·s",
+    "convᵀ(impulse at c, r, q) = w[c], stamped at r·s, q·s; padding 0",
     DUMOULIN + "4",
 )
 def of_an_impulse_it_is_the_kernel(ops: Implementation, case: Case) -> None:
@@ -316,7 +330,7 @@ def of_an_impulse_it_is_the_kernel(ops: Implementation, case: Case) -> None:
 @law(
     "conv_transpose2d",
     transposed_convolutions(),
-    "(convᵀ x) has the size n whose convolution has x's size",
+    "size of conv(convᵀ x) = n + e // s for x of size n and output_padding e",
     DUMOULIN + "4",
 )
 def its_size_is_undone_by_a_convolution(ops: Implementation, case: Case) -> None:
@@ -334,6 +348,7 @@ def its_size_is_undone_by_a_convolution(ops: Implementation, case: Case) -> None
         a["dilation"],
         strict=True,
     ):
+        # A dilated window may take an output_padding of a stride and more.
         equal(conv_output_size(n, k, s, p, d), m + e // s, "size")
 
 
@@ -347,7 +362,7 @@ def its_output_padding_lies_at_the_end(ops: Implementation, case: Case) -> None:
     """More rows below and columns to the right; what there is stays where it is."""
     y, (rows, cols) = call(ops, case), case.arguments["output_padding"]
     OH, OW = y.shape[2] - rows, y.shape[3] - cols
-    assume(OH > 0 and OW > 0)
+    assume(OH > 0 and OW > 0)  # else the extra rows are all there is
     plain = case.arguments | {"output_padding": 0}
     equal(
         y[:, :, :OH, :OW], ops.conv_transpose2d(*case.positional, **plain), "y[: OH …]"
@@ -372,7 +387,7 @@ def its_bias_is_added_to_each_channel(ops: Implementation, case: Case) -> None:
 def its_adjoint_is_col2im(ops: Implementation, case: Case) -> None:
     """Reading windows, and adding them where they were read."""
     cols = call(ops, case)
-    v = case.another(cols)
+    v = case.another(cols)  # (N, C·KH·KW, OH·OW)
     back = ops.col2im(v, case.x.shape[2:], **case.arguments)
     equal(inner(case.x, back), inner(cols, v), "⟨x, col2im v⟩")
 
@@ -380,23 +395,23 @@ def its_adjoint_is_col2im(ops: Implementation, case: Case) -> None:
 @law(
     "im2col",
     unfoldings(),
-    "weight.reshape(O, C·KH·KW) @ im2col(x) = conv(x, weight)",
+    "w.reshape(O, C·KH·KW) @ im2col(x) = conv(x, w).reshape(N, O, OH·OW)",
     "Chellapilla et al. 2006",
 )
 def a_kernel_times_columns_is_a_convolution(ops: Implementation, case: Case) -> None:
     """What im2col is for."""
     a = dict(case.arguments)
     kernel = a.pop("kernel_size")
-    weight = case.another((4, case.x.shape[1], *kernel))
+    weight = case.another((4, case.x.shape[1], *kernel))  # (O, C, KH, KW)
     y = ops.conv2d(case.x, weight, **a)  # (N, 4, OH, OW)
-    product = weight.reshape(4, -1) @ call(ops, case)
+    product = weight.reshape(4, -1) @ call(ops, case)  # (N, 4, OH·OW)
     equal(product.reshape(y.shape), y, "weight @ im2col(x)")
 
 
 @law("col2im", foldings(), "⟨col2im c, v⟩ = ⟨c, im2col v⟩")
 def its_adjoint_is_im2col(ops: Implementation, case: Case) -> None:
     """Adding windows where they lie, and reading them there."""
-    image = call(ops, case)
+    image = call(ops, case)  # (N, C, H, W)
     v, a = case.another(image), dict(case.arguments)
     del a["output_size"]
     equal(inner(case.cols, ops.im2col(v, **a)), inner(image, v), "⟨c, im2col v⟩")
@@ -423,4 +438,4 @@ def _window_count(case: Case) -> np.ndarray:
             taps = [p for p in range(first, first + span(k, d), d) if 0 <= p < n]
             seen[taps] += 1
         by_axis.append(seen)
-    return np.outer(*by_axis)
+    return np.outer(*by_axis)  # windows are rectangles: rows times columns

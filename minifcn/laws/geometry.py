@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 from ..geometry import Conv, CoordMap, Crop, Deconv, Layer, Pool, pair, span
 from .cases import Case, transposed_convolutions, windows
 from .implementation import Implementation
+from .sources import DUMOULIN, LONG
 from .statement import Difference, equal, law
 
-LONG = "Long et al. 2015, section "
-DUMOULIN = "Dumoulin and Visin 2016, section "
 COORD_MAP = "Caffe, coord_map.py"
 FCN = "Caffe FCN, voc-fcn32s, 16s, 8s, alexnet"
 
@@ -31,13 +30,14 @@ FCN = "Caffe FCN, voc-fcn32s, 16s, 8s, alexnet"
 @st.composite
 def lengths(draw: st.DrawFn, function: str, pooling: bool = False) -> Case:
     """Draw the height of an image and a window on it."""
-    window = draw(windows(half_padding=pooling))
+    window = draw(windows(half_padding=pooling))  # only its height is used
     names = ("kernel", "stride", "padding", "dilation")
     arguments = {"n": window.size[0]} | {
         name: getattr(window, name)[0] for name in names
     }
     if pooling:
         arguments["ceil_mode"] = draw(st.booleans())
+        # None: the kernel
         arguments["stride"] = draw(st.sampled_from((None, arguments["stride"])))
     return Case(function, {}, arguments)
 
@@ -55,7 +55,7 @@ def layers_below(draw: st.DrawFn, count: int = 3) -> list[Any]:
 def chains(draw: st.DrawFn) -> Case:
     """Draw a chain of convolutions and pools, and a length that is enough for it."""
     layers = draw(layers_below())
-    n = 2 * _reach(layers) + draw(st.integers(1, 9))
+    n = 2 * _reach(layers) + draw(st.integers(1, 9))  # no window is larger
     return Case("chain", {}, {"n": n, "layers": layers})
 
 
@@ -81,6 +81,7 @@ def _operator(layer: Any) -> tuple[str, dict[str, Any]]:
         return "crop", {"offset": (layer.offset, 0), "size": (layer.size, 1)}
     arguments = {
         "stride": (_stride(layer), 1),
+        # (top, bottom), and none beside
         "padding": (pair(layer.padding, "padding"), (0, 0)),
     }
     if isinstance(layer, Deconv):
@@ -95,9 +96,9 @@ def _operator(layer: Any) -> tuple[str, dict[str, Any]]:
 def _weights(ops: Implementation, layer: Any) -> tuple[np.ndarray, ...]:
     """Return the weight of a layer that has one: a mean, or for a Deconv bilinear."""
     if isinstance(layer, Conv):
-        return (np.full((1, 1, layer.kernel, 1), 1 / layer.kernel),)
+        return (np.full((1, 1, layer.kernel, 1), 1 / layer.kernel),)  # (1, 1, KH, 1)
     if isinstance(layer, Deconv):
-        return (ops.bilinear_kernel((layer.kernel, 1))[None, None],)
+        return (ops.bilinear_kernel((layer.kernel, 1))[None, None],)  # (1, 1, KH, 1)
     return ()
 
 
@@ -106,12 +107,13 @@ def _through(ops: Implementation, layers: Sequence[Layer], x: np.ndarray) -> lis
     xs = [x]
     for layer in layers:
         operator, arguments = _operator(layer)
+        # (N, 1, n of this layer, 1)
         xs.append(ops.run(operator, xs[-1], *_weights(ops, layer), **arguments))
     return xs
 
 
 def _column(values: Any) -> np.ndarray:
-    return np.asarray(values, float).reshape(1, 1, -1, 1)
+    return np.asarray(values, float).reshape(1, 1, -1, 1)  # an image of n × 1 pixels
 
 
 def _seen(ops: Implementation, case: Case) -> list[np.ndarray]:
@@ -119,10 +121,12 @@ def _seen(ops: Implementation, case: Case) -> list[np.ndarray]:
     n, layers = case.arguments["n"], case.arguments["layers"]
     count = _through(ops, layers, _column(np.ones(n)))[-1].size
     xs = _through(ops, layers, np.ones((count, 1, n, 1)))  # an image for each unit
+    # in image u the gradient of unit u alone
     g = np.eye(count).reshape(count, 1, count, 1)
     for layer, x in zip(layers[::-1], xs[-2::-1], strict=True):
         operator, arguments = _operator(layer)
         g = ops.gradients(operator, g, x, *_weights(ops, layer), **arguments)[0]
+    # no weight is 0 or below, so nothing cancels
     return [np.flatnonzero(row) for row in g.reshape(count, n)]
 
 
@@ -149,7 +153,7 @@ def a_convolution_has_as_many_outputs_as_windows(
     """Windows that lie wholly inside; s pixels more are one output more."""
     a = case.arguments
     (before, after), taps = a["padding"], span(a["kernel"], a["dilation"])
-    starts = range(-before, a["n"] + after - taps + 1, a["stride"])
+    starts = range(-before, a["n"] + after - taps + 1, a["stride"])  # wholly inside
     size = ops.conv_output_size(**a)
     equal(size, len(starts), "size")
     (y,) = _through(ops, [Conv(*_window(a))], _column(np.ones(a["n"])))[1:]
@@ -174,9 +178,10 @@ def a_pool_has_as_many_outputs_as_windows(ops: Implementation, case: Case) -> No
     (before, after), taps = a["padding"], span(a["kernel"], a["dilation"])
     step = a["stride"] or a["kernel"]  # its kernel, where none is given
     for n, up in product(range(a["n"], a["n"] + step), (False, True)):
-        over = step - 1 if up else 0
+        over = step - 1 if up else 0  # how far the last window may hang over
         starts = range(-before, n + after + over - taps + 1, step)
         size = ops.pool_output_size(**a | {"n": n, "ceil_mode": up})
+        # Caffe leaves out a window that begins in the padding at the end.
         inside = [start for start in starts if start < n]
         equal(size, len(inside), f"the size of {n}, rounded {'up' if up else 'down'}")
     y = ops.max_pool2d(
@@ -213,6 +218,7 @@ def a_transposed_convolution_is_as_large_as_what_it_came_from(
         equal(longer, size + window[1], "the size of n + 1")
         down = ops.conv_output_size(size, *window, d)
         equal(down, n + extra // window[1], "the size of its convolution")
+        # what the stride passes over
         lost = (size + sum(window[2]) - span(k, d)) % window[1]
         back = ops.conv_transpose_output_size(down, *window, lost, d)
         equal(back, size, "the size of that one transposed")
@@ -223,7 +229,7 @@ def chains_up_again(draw: st.DrawFn) -> Case:
     """Draw a chain that ends with a transposed convolution and a crop."""
     case = draw(chains())
     layers, up = case.arguments["layers"], Deconv(draw(st.integers(2, 6)), 2)
-    layers = [*layers, up, Crop(draw(st.integers(0, 1)), 1)]
+    layers = [*layers, up, Crop(draw(st.integers(0, 1)), 1)]  # crop to 1 pixel
     return replace(case, arguments=case.arguments | {"layers": layers})
 
 
@@ -231,6 +237,7 @@ def chains_up_again(draw: st.DrawFn) -> Case:
 def a_chain_has_the_size_of_its_net(ops: Implementation, case: Case) -> None:
     """Layer by layer, on real images."""
     n, layers = case.arguments.values()
+    # before, between and after the layers
     expected = [x.shape[2] for x in _through(ops, layers, _column(np.ones(n)))]
     sizes = [ops.chain_output_size(n, layers[:i]) for i in range(len(layers) + 1)]
     equal(sizes, expected, "sizes")
@@ -257,9 +264,10 @@ def a_unit_sees_its_receptive_field(ops: Implementation, case: Case) -> None:
         for u, pixels in enumerate(seen)
         if pixels.size and margin <= pixels[0] and pixels[-1] < a["n"] - margin
     ]
-    assume(inside)
+    assume(inside)  # a large stride may leave no unit in the middle
     first, last = (np.array([seen[u][i] for u in inside]) for i in (0, -1))
     equal(last - first + 1, np.full(len(inside), field.size), "pixels from end to end")
+    # map⁻¹ of a unit is the middle of what it sees.
     equal((first + last) / 2, [float(back(u)) for u in inside], "the centres")
     equal(np.diff(first), np.full(len(inside) - 1, field.stride), "the strides")
 
@@ -283,7 +291,7 @@ def layers_compose_in_any_order_of_brackets(ops: Implementation, case: Case) -> 
     layers, (start, stop) = case.arguments.values()
     whole = ops.chain_receptive_field(layers)
     size, stride = ops.chain_receptive_field(layers[start:stop])
-    shorter = [*layers[:start], Conv(size, stride), *layers[stop:]]
+    shorter = [*layers[:start], Conv(size, stride), *layers[stop:]]  # one for many
     equal(ops.chain_receptive_field(shorter), whole, "size and stride", tolerance=0)
     size, stride = 1, 1
     for layer in layers:
@@ -300,7 +308,7 @@ def maps_compose(ops: Implementation, case: Case) -> None:
     one, two = ops.chain_map(layers[:cut]), ops.chain_map(layers[cut:])
     expected = one.scale * two.scale, two.scale * one.shift + two.shift
     _exactly((whole.scale, whole.shift), expected, "scale and shift")
-    for x in (0, 7, Fraction(5, 3)):
+    for x in (0, 7, Fraction(5, 3)):  # maps are of fractions, not of pixels alone
         _exactly(two(one(x)), whole(x), f"map({x})")
         _exactly(whole.inverse()(whole(x)), x, f"map⁻¹(map({x}))")
 
@@ -332,7 +340,7 @@ def a_layer_maps_by_its_centre(ops: Implementation, case: Case) -> None:
     up, crop = Deconv(k, s, layer.padding), Crop(offset)
     down = ops.chain_map([layer])
     for u in range(3):
-        taps = range(u * s - before, u * s - before + k)
+        taps = range(u * s - before, u * s - before + k)  # the pixels that unit u sees
         _exactly(down(Fraction(sum(taps), k)), u, f"map(middle of {taps})")
     for chain in ([layer, up], [up, layer], []):
         one = ops.chain_map(chain)
@@ -356,6 +364,7 @@ def branches(draw: st.DrawFn) -> Case:
         before, reach = pair(layer.padding, "")[0], span(layer.kernel, layer.dilation)
         shift += stride * (before - Fraction(reach - 1, 2))
         stride *= _stride(layer)
+    # Of an even and an odd kernel one brings the offset to a whole number.
     whole = (shift + Fraction(2 * stride - 1, 2)).denominator == 1
     up = Deconv(2 * stride if whole else 2 * stride - 1, stride)
     shift += Fraction(up.kernel - 1, 2)
@@ -380,7 +389,7 @@ def a_crop_lays_one_stream_on_the_other(ops: Implementation, case: Case) -> None
     offset = ops.crop_offset(ops.chain_map(a), ops.chain_map(b))
     equal(offset, expected, "offset")
     found = []
-    for x in (np.arange(n), np.ones(n)):
+    for x in (np.arange(n), np.ones(n)):  # a ramp, and what says where it is whole
         coarse, fine = (
             _through(ops, layers, _column(x))[-1].ravel() for layers in (a, b)
         )
@@ -406,8 +415,9 @@ def _vgg(padding: int) -> dict[str, list[Layer]]:
         conv,
         conv,
     ]
-    pool3 += [conv, pool]
+    pool3 += [conv, pool]  # the third convolution of its stage
     pool4 = [*pool3, conv, conv, conv, pool]
+    # fc6, fc7, score
     score = [*pool4, conv, conv, conv, pool, Conv(7), Conv(1), Conv(1)]
     twice = [*score, Deconv(4, 2)]  # added to the score of pool4
     again = [*twice, Deconv(4, 2)]  # and to that of pool3
@@ -441,6 +451,7 @@ CROPS = (
     ("upscore8", "image", lambda p: p - 69),
 )
 
+# from 82 on no offset is below 0
 paddings = st.integers(82, 200).map(lambda p: Case("fcn", {}, {"padding": p}))
 
 
@@ -457,7 +468,7 @@ def fcn_crops_where_its_authors_do(ops: Implementation, case: Case) -> None:
     for cropped, onto, offset in CROPS:
         maps = ops.chain_map(chains_[cropped]), ops.chain_map(chains_[onto])
         equal(ops.crop_offset(*maps), offset(p), f"the offset of {cropped}")
-    up = [*_alexnet(p), Deconv(63, 32)]
+    up = [*_alexnet(p), Deconv(63, 32)]  # its authors gave it 63 taps, not 64
     offset = ops.crop_offset(ops.chain_map(up), CoordMap.identity())
     equal(offset, p - 82, "the offset of AlexNet's upscore")
 
@@ -465,6 +476,7 @@ def fcn_crops_where_its_authors_do(ops: Implementation, case: Case) -> None:
 @st.composite
 def image_sizes(draw: st.DrawFn) -> Case:
     """Draw a length, and a padding from 97 on."""
+    # 70: two strides of 32, and more
     n = draw(st.integers(1, 70) | st.integers(1, 2000))
     return Case("fcn", {}, {"n": n, "padding": draw(st.integers(97, 105))})
 
@@ -481,6 +493,7 @@ def a_padding_of_100_is_enough_for_every_image(ops: Implementation, case: Case) 
     chains_ = _vgg(p) | {"image": []}
     for cropped, onto, offset in CROPS:
         size = ops.chain_output_size(n, chains_[cropped])
+        # to the last pixel
         needed = offset(p) + ops.chain_output_size(n, chains_[onto])
         if size < needed:
             raise Difference(f"{cropped} has {size} pixels, expected {needed} or more")
@@ -503,7 +516,7 @@ published = st.sampled_from(FIELDS).map(
     "geometry",
     published,
     "VGG-16: pool3 44/8, pool4 100/16, fc7 404/32; AlexNet: 355/32",
-    "Long et al. 2015, table 1",
+    "Long et al. 2015, table 1, of AlexNet and fc7",
 )
 def its_fields_are_those_of_the_paper(ops: Implementation, case: Case) -> None:
     """Size and stride, in pixels of the image."""

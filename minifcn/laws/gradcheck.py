@@ -45,7 +45,7 @@ class Coverage(NamedTuple):
 
     def plus(self, other: "Coverage") -> "Coverage":
         """Of both together."""
-        return Coverage(
+        return Coverage(  # kinks add up; the worst is the worst of all
             self.compared + other.compared,
             self.kinks + other.kinks,
             max(self.worst_error, other.worst_error),
@@ -137,7 +137,9 @@ def check_module(module: Module, inputs: Sequence[Any], **settings: Any) -> Cove
             raise TypeError(
                 f"{name} is {parameter.dtype}; use module.to(dtype='float64')"
             )
+    # whoever trains has gradients of his own
     kept = {name: parameter.grad for name, parameter in named.items()}
+    # parameters, then inputs
     everything = named | {f"input {i}": leaf for i, leaf in enumerate(leaves)}
     try:
         return _check(
@@ -200,6 +202,7 @@ def _check(
     probe = _Probe(name, run, leaves, settings)
     total = Coverage(0, 0)
     for label, leaf in leaves.items():
+        # else a pass for each element would take too long
         small = leaf.size <= settings.full_size
         check = _every_element if small else _some_directions
         total = total.plus(check(probe, label, leaf, probe.gradients[label]))
@@ -229,12 +232,13 @@ class _Probe:
             raise GradientError(f"{name} of float64 inputs gives {y.dtype}")
         self.v = self.rng.standard_normal(y.shape)
         self.value = float(np.vdot(self.v, y.data))
+        # what rounding may do to L
         self.noise = np.finfo(float).eps * float(np.vdot(abs(self.v), abs(y.data)))
         self.gradients = self._backward(y, leaves)
         for label, leaf in leaves.items():
             if not np.array_equal(leaf.data, before[label], equal_nan=True):
                 raise GradientError(f"{name} changed its {label}")
-        if self.loss() != self.value:
+        if self.loss() != self.value:  # to the last digit: else slopes would be noise
             raise GradientError(f"{name} gives another result at the second call")
 
     def _backward(self, y: Tensor, leaves: dict[str, Tensor]) -> dict[str, np.ndarray]:
@@ -242,7 +246,7 @@ class _Probe:
         for leaf in leaves.values():
             leaf.grad = None
         if y.requires_grad:
-            y.backward(self.v)
+            y.backward(self.v)  # without a graph no gradient arrives
         return {label: self._gradient(label, leaf) for label, leaf in leaves.items()}
 
     def _gradient(self, label: str, leaf: Tensor) -> np.ndarray:
@@ -262,7 +266,7 @@ class _Probe:
     def along(self, leaf: Tensor, direction: np.ndarray, distance: float) -> float:
         """Return L where the leaf is moved along the direction, and move it back."""
         before = leaf.data.copy()
-        leaf.data += distance * direction
+        leaf.data += distance * direction  # in place: the function holds this leaf
         try:
             return self.loss()
         finally:
@@ -271,16 +275,19 @@ class _Probe:
     def slope(self, leaf: Tensor, direction: np.ndarray) -> tuple[float, float]:
         """Return L's slope along the direction, and how far a kink may falsify it."""
         h, L = self.settings.step, self.value
-        ahead, behind = (self.along(leaf, direction, t) for t in (h, -h))
+        ahead, behind = (self.along(leaf, direction, t) for t in (h, -h))  # L(x ± h·d)
+        # L(x ± h·d / 2)
         near, back = (self.along(leaf, direction, t) for t in (h / 2, -h / 2))
-        slope = (near - back) / h
+        slope = (near - back) / h  # the nearer the better
+        # How far the slopes ahead and behind differ: where L is smooth half as much at
+        # h / 2 as at h, at a kink as much.
         bend, half_bend = (ahead - 2 * L + behind) / h, 2 * (near - 2 * L + back) / h
         doubt = max(abs(slope - (ahead - behind) / (2 * h)), abs(2 * half_bend - bend))
         return slope, doubt
 
     def margin(self, scale: float) -> float:
         """Return the difference allowed between slopes of this size."""
-        rounding = 20 * self.noise / self.settings.step
+        rounding = 20 * self.noise / self.settings.step  # four values of L, and room
         return self.settings.tolerance * scale + rounding
 
 
@@ -288,18 +295,19 @@ def _every_element(
     probe: _Probe, label: str, leaf: Tensor, gradient: np.ndarray
 ) -> Coverage:
     found = [probe.slope(leaf, unit) for unit in _units(leaf.shape)]
-    slopes, doubts = np.array(found).reshape(-1, 2).T
+    slopes, doubts = np.array(found).reshape(-1, 2).T  # (elements,) each
     scale = abs(slopes).max(initial=0)
     margin = probe.margin(scale)
-    smooth = ~(doubts > margin)
+    smooth = ~(doubts > margin)  # nan is none: it must fail below, not be left out
     if 2 * smooth.sum() < smooth.size:
         raise GradientError(
             f"{probe.name}: {label} lies at a kink in {(~smooth).sum()} of "
             f"{smooth.size} elements; draw inputs away from kinks (0 is one of relu)"
         )
-    errors = np.where(smooth, abs(gradient.ravel() - slopes), 0)
+    errors = np.where(smooth, abs(gradient.ravel() - slopes), 0)  # (elements,)
     wrong = ~(errors <= margin)  # nan is wrong
     if wrong.any():
+        # nan is the worst
         worst = int(np.nanargmax(np.where(np.isnan(errors), np.inf, errors)))
         element = tuple(int(i) for i in np.unravel_index(worst, leaf.shape))
         raise GradientError(
@@ -308,7 +316,7 @@ def _every_element(
             f"differences ({wrong.sum()} of {wrong.size} elements differ; this is the "
             "worst)"
         )
-    worst_error = float(errors.max(initial=0) / max(scale, 1e-300))
+    worst_error = float(errors.max(initial=0) / max(scale, 1e-300))  # of zeros, 0
     return Coverage(int(smooth.sum()), int((~smooth).sum()), worst_error)
 
 
@@ -328,12 +336,12 @@ def _some_directions(
             f"{probe.name}: the gradient of {label}, of shape {leaf.shape}, holds nan "
             "or infinity, expected finite numbers"
         )
-    redrawn, worst, norm = 0, 0.0, float(np.linalg.norm(gradient))
+    redrawn, worst, norm = 0, 0.0, float(np.linalg.norm(gradient))  # the slope uphill
     for number in range(probe.settings.directions):
         direction, slope, draws = _smooth_direction(probe, label, leaf, norm)
         redrawn += draws - 1
-        got = float(np.vdot(gradient, direction))
-        scale = max(norm, abs(slope))
+        got = float(np.vdot(gradient, direction))  # ⟨∂L/∂x, d⟩
+        scale = max(norm, abs(slope))  # along a random d the slope is about the norm
         worst = max(worst, abs(got - slope) / max(scale, 1e-300))
         if not abs(got - slope) <= probe.margin(scale):
             raise GradientError(
@@ -350,6 +358,7 @@ def _smooth_direction(
     """Return a direction without a kink, the slope along it, and the draws it took."""
     for draw in range(DRAWS):
         direction = probe.rng.standard_normal(leaf.shape)
+        # no use of the gradient: a wrong one is no kink
         slope, doubt = probe.slope(leaf, direction)
         if doubt <= probe.margin(max(norm, abs(slope))):
             return direction, slope, draw + 1

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from .cases import Case, seeds, unequal
 from .implementation import Implementation
+from .sources import LONG
 from .statement import Difference, equal, law
 
-LONG = "Long et al. 2015, section 5"
+MEASURED = LONG + "5"
 SCORE = "Caffe FCN, score.py"
 MEASURES = ("pixel_accuracy", "mean_accuracy", "mean_iu", "frequency_weighted_iu")
 
@@ -32,11 +33,12 @@ def pictures(draw: st.DrawFn) -> Case:
     n, (N, H), W = draw(st.sampled_from((2, 3, 5, 21))), draw(unequal(2, 5)), 4
     seed = draw(seeds())
     rng, dtype = np.random.default_rng(seed), draw(st.sampled_from(TYPES))
-    label = -1 if dtype == np.int8 else 255
-    present = rng.permutation(n)[: rng.integers(1, n + 1)]
+    label = -1 if dtype == np.int8 else 255  # what int8 cannot hold
+    present = rng.permutation(n)[: rng.integers(1, n + 1)]  # classes in the truth
     target = rng.choice([*present, label], (N, H, W))
     predicted = rng.permutation(n)[: rng.integers(1, n + 1)]
     prediction = rng.choice(predicted, target.shape)
+    # so that there are hits, also among 21 classes
     right = rng.random(target.shape) < 0.5
     prediction = np.where(right & (target != label), target, prediction)
     inputs = {"target": target.astype(dtype), "prediction": prediction.astype(dtype)}
@@ -59,8 +61,8 @@ def tables(draw: st.DrawFn, absent: bool | None = None) -> Case:
         nowhere = rng.integers(n)
         hist[nowhere] = hist[:, nowhere] = 0
     elif absent is False:
-        hist += 1
-    assume(hist.sum() > 0)
+        hist += 1  # every class is in both
+    assume(hist.sum() > 0)  # of nothing there is no measure
     return Case("scores", {"hist": hist}, {}, seed)
 
 
@@ -83,17 +85,17 @@ def _measures(ops: Implementation, hist: np.ndarray) -> np.ndarray:
 
 
 def _order(case: Case, n: int) -> np.ndarray:
-    return np.random.default_rng(case.seed).permutation(n)
+    return np.random.default_rng(case.seed).permutation(n)  # (n,)
 
 
 # ---- the table of counts
 
 
-@law("metrics", pictures(), "hist[t, p] = |{target = t and prediction = p}|", LONG)
+@law("metrics", pictures(), "hist[t, p] = |{target = t and prediction = p}|", MEASURED)
 def the_table_counts_pixels(ops: Implementation, case: Case) -> None:
     """One after the other: rows are the truth, columns the prediction."""
     n = case.arguments["n_classes"]
-    expected = np.zeros((n, n), np.int64)
+    expected = np.zeros((n, n), np.int64)  # hist[t, p]
     for place in np.argwhere(_counted(case)):
         t, p = case.target[tuple(place)], case.prediction[tuple(place)]
         expected[t, p] += 1
@@ -104,14 +106,18 @@ def the_table_counts_pixels(ops: Implementation, case: Case) -> None:
 def tables_of_images_add_up(ops: Implementation, case: Case) -> None:
     """So the measures are taken of the whole set, and not averaged over images."""
     both = zip(case.target, case.prediction, strict=True)
-    parts = [_count(ops, case, target=t, prediction=p) for t, p in both]
+    parts = [_count(ops, case, target=t, prediction=p) for t, p in both]  # N of (n, n)
     equal(_count(ops, case), sum(parts), "hist", tolerance=0)
     # So often that a count is more than a byte holds.
     many = {name: np.tile(x, (300, 1, 1)) for name, x in case.inputs.items()}
     equal(_count(ops, case, **many), 300 * sum(parts), "hist of 300", tolerance=0)
 
 
-@law("metrics", pictures(), "hist is the same for any prediction where target is 255")
+@law(
+    "metrics",
+    pictures(),
+    "hist is the same for any prediction where target is no class",
+)
 def ignored_pixels_are_not_counted(ops: Implementation, case: Case) -> None:
     """Whatever is predicted there, and whatever label beyond the classes it has."""
     hist, counted, n = _count(ops, case), _counted(case), case.arguments["n_classes"]
@@ -129,7 +135,7 @@ def exchanging_truth_and_prediction_transposes_it(
     ops: Implementation, case: Case
 ) -> None:
     """Its row sums count the true pixels, its column sums the predicted ones."""
-    t, p = (a[_counted(case)] for a in (case.target, case.prediction))
+    t, p = (a[_counted(case)] for a in (case.target, case.prediction))  # (pixels,)
     n, hist = case.arguments["n_classes"], _count(ops, case, target=t, prediction=p)
     equal(_count(ops, case, target=p, prediction=t), hist.T, "hist", tolerance=0)
     equal(hist.sum(axis=1), np.bincount(t, minlength=n), "rows", tolerance=0)
@@ -146,7 +152,7 @@ def classes_may_be_renumbered(ops: Implementation, case: Case) -> None:
         "target": np.where(counted, order[np.where(counted, case.target, 0)], n),
         "prediction": order[case.prediction],
     }
-    renumbered = _count(ops, case, **inputs)
+    renumbered = _count(ops, case, **inputs)  # hist[order[t], order[p]]
     equal(renumbered[np.ix_(order, order)], hist, "hist", tolerance=0)
     for of_class in (ops.iu_per_class, ops.accuracy_per_class):
         equal(of_class(renumbered)[order], of_class(hist), "of the classes")
@@ -156,7 +162,7 @@ def classes_may_be_renumbered(ops: Implementation, case: Case) -> None:
 # ---- the measures of a class
 
 
-@law("metrics", pictures(), "IU_i = |T_i ∩ P_i| / |T_i ∪ P_i|", LONG)
+@law("metrics", pictures(), "IU_i = |T_i ∩ P_i| / |T_i ∪ P_i|", MEASURED)
 def intersection_over_union_is_of_sets(ops: Implementation, case: Case) -> None:
     """Of the pixels of class i and those predicted as i; nan where there are none."""
     hist, counted = _count(ops, case), _counted(case)
@@ -170,11 +176,13 @@ def intersection_over_union_is_of_sets(ops: Implementation, case: Case) -> None:
     equal(ops.accuracy_per_class(hist), np.array(found), "accuracy")
 
 
-@law("metrics", tables(), "0 ≤ IU_i ≤ accuracy_i ≤ 1; 0 ≤ each measure ≤ 1")
+@law(
+    "metrics", tables(), "0 ≤ IU_i ≤ accuracy_i ≤ 1 where t_i > 0; 0 ≤ each measure ≤ 1"
+)
 def they_are_shares(ops: Implementation, case: Case) -> None:
     """A union holds the truth: IU counts false alarms too, and is never above."""
     iu, accuracy = ops.iu_per_class(case.hist), ops.accuracy_per_class(case.hist)
-    in_truth = case.hist.sum(axis=1) > 0
+    in_truth = case.hist.sum(axis=1) > 0  # else its accuracy is nan
     values = [iu[in_truth], accuracy[in_truth], _measures(ops, case.hist)]
     for value in values:
         if not ((value >= 0) & (value <= 1)).all():
@@ -182,17 +190,22 @@ def they_are_shares(ops: Implementation, case: Case) -> None:
     equal(np.minimum(*values[:2]), values[0], "min(IU, accuracy)", tolerance=0)
 
 
-@law("metrics", tables(), "IU = D / (2 − D), D = 2·n_ii / (t_i + p_i)", "Dice 1945")
+@law(
+    "metrics",
+    tables(),
+    "IU_i = D / (2 − D), D = 2·n_ii / (t_i + p_i), where t_i + p_i > 0",
+    "Dice 1945",
+)
 def dice_says_the_same(ops: Implementation, case: Case) -> None:
     """Dice's measure puts classes and nets in the same order."""
     hist = case.hist
     both = hist.sum(axis=0) + hist.sum(axis=1)
-    here = both > 0
+    here = both > 0  # else both measures are 0 / 0
     dice = 2 * hist.diagonal()[here] / both[here]
     equal(ops.iu_per_class(hist)[here], dice / (2 - dice), "IU")
 
 
-@law("metrics", tables(), "hist diagonal ⟹ every measure is 1, off it ⟹ 0")
+@law("metrics", tables(), "all counts on the diagonal ⟹ every measure is 1, none ⟹ 0")
 def a_perfect_prediction_has_one(ops: Implementation, case: Case) -> None:
     """And one that is wrong at every pixel has zero."""
     right = np.diag(case.hist.sum(axis=1))
@@ -209,6 +222,7 @@ def a_class_that_is_nowhere_has_no_part(ops: Implementation, case: Case) -> None
     """It is left out of the means: 0 / 0 is neither 0 nor 1."""
     hist = case.hist
     place = int(_order(case, len(hist))[0])
+    # (n + 1, n + 1)
     more = np.insert(np.insert(hist, place, 0, axis=0), place, 0, axis=1)
     for of_class in (ops.iu_per_class, ops.accuracy_per_class):
         expected = np.insert(of_class(hist), place, np.nan)
@@ -232,6 +246,7 @@ def a_class_that_is_only_predicted_counts_as_zero(
     others = np.delete(np.arange(n), place)
     came = dict(zip(MEASURES, _measures(ops, hist), strict=True))
     equal(came["mean_iu"], iu[others].sum() / n, "mean_iu")
+    # 0 / 0 is in no mean
     equal(came["mean_accuracy"], accuracy[others].sum() / (n - 1), "mean_accuracy")
 
 
@@ -264,7 +279,7 @@ def of_nothing_there_is_no_measure(ops: Implementation, case: Case) -> None:
     "metrics",
     tables(),
     "Σ n_ii / Σ t_i, mean n_ii / t_i, mean IU_i, Σ t_i·IU_i / Σ t_i",
-    LONG,
+    MEASURED,
 )
 def the_four_measures_are_those_of_the_paper(ops: Implementation, case: Case) -> None:
     """Means over the classes that are there; frequencies are those of the truth."""
@@ -272,6 +287,7 @@ def the_four_measures_are_those_of_the_paper(ops: Implementation, case: Case) ->
     t = [int(hist[i].sum()) for i in range(n)]
     union = [t[i] + int(hist[:, i].sum()) - int(hist[i, i]) for i in range(n)]
     accuracies = [hist[i, i] / t[i] for i in range(n) if t[i]]
+    # also of classes only predicted
     ius = [hist[i, i] / union[i] for i in range(n) if union[i]]
     weighted = [t[i] * hist[i, i] / union[i] for i in range(n) if t[i]]
     expected = [
@@ -298,5 +314,6 @@ def false_alarms_only_lower_it(ops: Implementation, case: Case) -> None:
     t = case.hist.sum(axis=1)
     accuracy = (t * ops.accuracy_per_class(case.hist)).sum() / t.sum()
     equal(accuracy, came["pixel_accuracy"], "Σ t_i·accuracy_i / Σ t_i")
+    # t_i·IU_i ≤ t_i·accuracy_i, summed
     lower = min(came["frequency_weighted_iu"], came["pixel_accuracy"])
     equal(came["frequency_weighted_iu"], lower, "frequency_weighted_iu")

@@ -26,11 +26,8 @@ from .cases import (
 )
 from .general import Operator, call, judge, pull_back
 from .implementation import Implementation
+from .sources import LONG
 from .statement import equal, law
-
-LONG = "Long et al. 2015, section "
-DUMOULIN = "Dumoulin and Visin 2016, section "
-ZEILER = "Zeiler and Fergus 2014, section 2.1"
 
 Body = Callable[[Implementation, Case], None]
 
@@ -54,7 +51,7 @@ def _reads_along(case: Case, axis: int) -> np.ndarray:
     kernel, step, apart = (
         a[name][axis] for name in ("kernel_size", "stride", "dilation")
     )
-    before, after = a["padding"][axis]
+    before, after = a["padding"][axis]  # top and bottom, or left and right
     starts, length = [], span(kernel, apart)
     start = -before
     while (
@@ -64,7 +61,7 @@ def _reads_along(case: Case, axis: int) -> np.ndarray:
     ):
         starts.append(start)
         start += step
-    return np.add.outer(starts, np.arange(kernel) * apart).astype(int)
+    return np.add.outer(starts, np.arange(kernel) * apart).astype(int)  # (OH, KH)
 
 
 def taps_counted(case: Case, padded: bool = False) -> np.ndarray:
@@ -73,7 +70,7 @@ def taps_counted(case: Case, padded: bool = False) -> np.ndarray:
     for axis, reads in enumerate(window_reads(case)):
         n, (before, after) = case.x.shape[2 + axis], case.arguments["padding"][axis]
         low, high = (-before, n + after) if padded else (0, n)
-        by_axis.append(((low <= reads) & (reads < high)).sum(axis=1))
+        by_axis.append(((low <= reads) & (reads < high)).sum(axis=1))  # (OH,), (OW,)
     return np.outer(*by_axis)
 
 
@@ -82,9 +79,10 @@ def window_values(x: np.ndarray, case: Case, outside: float) -> np.ndarray:
     rows, cols = window_reads(case)
     margin = int(max(-rows.min(), -cols.min(), rows.max(), cols.max(), 0)) + 1
     edge = ((margin, margin), (margin, margin))
-    framed = frame(x, edge, outside)
+    framed = frame(x, edge, outside)  # wide enough for every tap
     # (OH, KH, OW, KW), broadcast
     at_rows, at_cols = rows[:, :, None, None] + margin, cols[None, None] + margin
+    # (N, C, OH, KH, OW, KW), and then the taps last
     seen = framed[:, :, at_rows, at_cols].transpose(0, 1, 2, 4, 3, 5)
     return np.ascontiguousarray(seen).reshape(*seen.shape[:4], -1)
 
@@ -133,7 +131,7 @@ def blind_poolings(
     """
     height, width = draw(st.integers(1, 2)), draw(st.integers(3, 5))
     dilation = draw(st.integers(3, 4)), draw(st.integers(1, 2))
-    half = (dilation[0] + 1) // 2
+    half = (dilation[0] + 1) // 2  # the taps lie half above, half below a row
     flip = draw(st.sampled_from((1, -1)))
     arguments = {
         "kernel_size": (2, 3)[::flip],
@@ -143,7 +141,7 @@ def blind_poolings(
         "ceil_mode": draw(st.booleans()),
     }
     seed, N, C = draw(seeds()), draw(batches()), draw(st.integers(1, 3))
-    size = (height, span(3, dilation[1]) - 1 + width)[::flip]
+    size = (height, span(3, dilation[1]) - 1 + width)[::flip]  # room for all columns
     x = values(np.random.default_rng(seed), (N, C, *size))
     return Case(operator, {"x": x}, arguments, seed)
 
@@ -154,6 +152,7 @@ def covered_poolings(
 ) -> Case:
     """Draw an image smaller than the window, which fits only when rounded up."""
     kernel = draw(unequal(2, 4))
+    # one row too few for a whole window
     size = kernel[0] - 1, draw(st.integers(1, kernel[1]))
     strides = st.tuples(st.integers(2, 4), st.integers(4, 5))
     arguments = {
@@ -198,7 +197,10 @@ def its_windows_can_be_counted(ops: Implementation, case: Case) -> None:
     equal(call(ops, case).shape, (*case.x.shape[:2], len(rows), len(cols)), "size")
 
 
-@of_every_pool("pool(x, padding p) = pool(x framed p wide)", ceil_mode=False)
+@of_every_pool(
+    "pool(x, padding p) = pool(x framed p wide, max: by −∞, avg: by 0), rounded down",
+    ceil_mode=False,
+)
 def padding_is_a_frame(ops: Implementation, case: Case) -> None:
     """A frame of what cannot win (−∞), or of what adds nothing (0)."""
     framed = frame(case.x, case.arguments["padding"], OUTSIDE[case.operator])
@@ -206,16 +208,20 @@ def padding_is_a_frame(ops: Implementation, case: Case) -> None:
     equal(call(ops, case), plain)
 
 
-@of_every_pool("floor(pool x) = the first outputs of ceil(pool x)", ceil_mode=True)
+@of_every_pool(
+    "pool x, rounded down = the first outputs of pool x, rounded up", ceil_mode=True
+)
 def rounding_up_adds_windows_at_the_end(ops: Implementation, case: Case) -> None:
     """What the added windows see is what whole ones see, of an image framed there."""
     up, down = call(ops, case), call(ops, with_arguments(case, ceil_mode=False))
     OH, OW = down.shape[2:]
     equal(up[:, :, :OH, :OW], down, "the first outputs")
     (top, bottom), (left, right) = case.arguments["padding"]
+    # no window hangs over by more
     below, beside = (s - 1 for s in case.arguments["stride"])
     sides = (top, bottom + below), (left, right + beside)
     framed = frame(case.x, sides, OUTSIDE[case.operator])
+    # (N, C, ≥ OH, ≥ OW)
     whole = call(ops, with_image(case, framed, padding=0, ceil_mode=False))
     if case.operator == "avg_pool2d":  # what hangs over the padding does not count
         KH, KW = case.arguments["kernel_size"]
@@ -225,7 +231,10 @@ def rounding_up_adds_windows_at_the_end(ops: Implementation, case: Case) -> None
     equal(up, whole[:, :, : len(rows), : len(cols)], "y (and the windows' sums)")
 
 
-@of_every_pool("pool(x, stride s)[r, q] = pool(x)[r·s, q·s]", ceil_mode=False)
+@of_every_pool(
+    "pool(x, stride s)[r, q] = pool(x, stride 1)[r·s, q·s], rounded down",
+    ceil_mode=False,
+)
 def a_stride_leaves_out_outputs(ops: Implementation, case: Case) -> None:
     """Stride s keeps every s-th window of stride 1."""
     SH, SW = case.arguments["stride"]
@@ -234,7 +243,7 @@ def a_stride_leaves_out_outputs(ops: Implementation, case: Case) -> None:
 
 
 @of_every_pool(
-    "pool(x, dilation d)[a + d·r] = pool(x[a + d·r])[r]",
+    "pool(x, dilation d)[a::d, b::d] = pool(x[a::d, b::d]), stride 1, padding 0",
     LONG + "3.2",
     ceil_mode=False,
     stride=(1, 1),
@@ -245,7 +254,7 @@ def dilation_pools_each_grid_of_pixels(ops: Implementation, case: Case) -> None:
     framed = frame(case.x, case.arguments["padding"], OUTSIDE[case.operator])
     y = call(ops, case)
     for a, b in np.ndindex(DH, DW):
-        expected = y[:, :, a::DH, b::DW]
+        expected = y[:, :, a::DH, b::DW]  # of the windows that begin in this grid
         if expected.size:  # else the grid is smaller than the window
             grid = with_image(case, framed[:, :, a::DH, b::DW], padding=0, dilation=1)
             equal(call(ops, grid), expected, f"y of the grid from {(a, b)}")
@@ -264,16 +273,19 @@ def columns_and_then_rows_do_as_well(ops: Implementation, case: Case) -> None:
         }
         return call(ops, with_image(case, x, padding=padding, **sides))
 
-    by_rows = along(1, case.x, (none, across))
+    by_rows = along(1, case.x, (none, across))  # (N, C, H, OW)
     equal(along(0, by_rows, (down, none)), call(ops, case))
 
 
-@of_every_pool("pool(x shifted by s) = (pool x) shifted by 1", ceil_mode=False)
+@of_every_pool(
+    "pool(x moved by i·s, j·s) = (pool x) moved by i, j, where no border is seen",
+    ceil_mode=False,
+)
 def it_moves_with_the_image(ops: Implementation, case: Case) -> None:
     """Equivariance: an image s pixels on gives an output one pixel on."""
     SH, SW = case.arguments["stride"]
     x = frame(case.x, case.arguments["padding"], OUTSIDE[case.operator])
-    moved = frame(x, ((2 * SH, 0), (SW, 0)), -1)
+    moved = frame(x, ((2 * SH, 0), (SW, 0)), -1)  # two outputs down, one to the right
     near = call(ops, with_image(case, x, padding=0))
     far = call(ops, with_image(case, moved, padding=0))
     equal(far[:, :, 2:, 1:], near, "y of the moved image")
@@ -284,7 +296,7 @@ def it_moves_with_the_image(ops: Implementation, case: Case) -> None:
     equal(back[:, :, 2 * SH :, SW:], gx, "the gradient of the moved image")
 
 
-@of_every_pool("pool(x, k) = pool(x, k, stride = k, padding = 0, dilation = 1), floor")
+@of_every_pool("pool(x, k) = pool(x, k, stride = k, padding = 0, dilation = 1, floor)")
 def left_to_itself_it_cuts_the_image_into_tiles(
     ops: Implementation, case: Case
 ) -> None:
@@ -294,6 +306,7 @@ def left_to_itself_it_cuts_the_image_into_tiles(
     H, W = (2 * k + (k > 1) for k in kernel)
     x = np.resize(case.x, (*case.x.shape[:2], H, W))
     tiles = x[:, :, : 2 * kernel[0], : 2 * kernel[1]]
+    # (N, C, 2, KH, 2, KW)
     tiles = tiles.reshape(*x.shape[:2], 2, kernel[0], 2, kernel[1])
     reduce = np.max if case.operator == "max_pool2d" else np.mean
     equal(ops.run(case.operator, x, kernel), reduce(tiles, axis=(3, 5)))
@@ -334,13 +347,17 @@ judge(
 judge_windows("max_pool2d", distinct)
 
 
-@law("max_pool2d", poolings(values=nearby), "pool(f(x)) = f(pool(x)) for increasing f")
+@law(
+    "max_pool2d",
+    poolings(values=nearby),
+    "pool(f(x)) = f(pool(x)) for every increasing f with f(−∞) = −∞",
+)
 def it_commutes_with_increasing_functions(ops: Implementation, case: Case) -> None:
     """It knows nothing but which pixel is larger; so does its gradient."""
     y = call(ops, case)
     v = case.another(y)
     (gx,) = pull_back(ops, case, v).values()
-    for what, f in (("x³", _cubed), ("2x + 5", _moved)):
+    for what, f in (("x³", _cubed), ("2x + 5", _moved)):  # exact in floats, both
         equal(call(ops, case, x=f(case.x)), f(y), f"y of {what}", tolerance=0)
         (came,) = pull_back(ops, case, v, x=f(case.x)).values()
         equal(came, gx, f"the gradient at {what}")
@@ -355,7 +372,9 @@ def _moved(x: np.ndarray) -> np.ndarray:
 
 
 @law(
-    "max_pool2d", sighted(poolings(values=whole_numbers)), "pool(relu x) = relu(pool x)"
+    "max_pool2d",
+    sighted(poolings(values=whole_numbers)),
+    "pool(relu x) = relu(pool x) where every window sees a pixel",
 )
 def it_commutes_with_relu(ops: Implementation, case: Case) -> None:
     """So a net may pool first, and rectify what is left: a quarter of the work."""
@@ -378,14 +397,14 @@ def it_commutes_with_the_maximum(ops: Implementation, case: Case) -> None:
 @law("max_pool2d", poolings(values=tied), "y = max of {pixels in the window} ∪ {−∞}")
 def padding_never_wins(ops: Implementation, case: Case) -> None:
     """Not even where all pixels are negative, and a zero would."""
-    expected = window_values(case.x, case, -np.inf).max(axis=-1)
+    expected = window_values(case.x, case, -np.inf).max(axis=-1)  # (N, C, OH, OW)
     equal(call(ops, case), expected, tolerance=0)
 
 
 @law(
     "max_pool2d",
     poolings(values=tied),
-    "gx = Σ over windows of gy at the first of the largest",
+    "gx = Σ over windows of v at the first of the largest pixels",
 )
 def of_equals_the_first_gets_the_gradient(ops: Implementation, case: Case) -> None:
     """Row by row; neither split nor doubled; overlapping windows add theirs up."""
@@ -396,6 +415,7 @@ def of_equals_the_first_gets_the_gradient(ops: Implementation, case: Case) -> No
 
 def first_maxima(case: Case) -> np.ndarray:
     """Return the pixel number of each window's first maximum, −1 if it sees none."""
+    # argmax takes the first of equals, in the order of the taps.
     first = window_values(case.x, case, -np.inf).argmax(axis=-1)[..., None]
     numbers = window_values(pixel_numbers(case), case, -1)
     numbers = np.broadcast_to(numbers, (*case.x.shape[:2], *numbers.shape[2:]))
@@ -412,32 +432,33 @@ def put(v: np.ndarray, numbers: np.ndarray, case: Case) -> np.ndarray:
         strict=True,
     ):
         np.add.at(plane, at, values)  # −1: the last, which is cut off
-    return planes[:, :-1].reshape(case.x.shape)
+    return planes[:, :-1].reshape(case.x.shape)  # (N·C, H·W + 1) to (N, C, H, W)
 
 
 @law(
     "max_pool2d",
     poolings(values=nearby) | blind_poolings(),
-    "Σ gx = Σ gy over the windows that see a pixel",
+    "Σ gx = Σ v over the windows that see a pixel",
 )
 def no_gradient_is_lost(ops: Implementation, case: Case) -> None:
     """It is moved, window by window, to one pixel each."""
     gy = case.another(call(ops, case))
     (gx,) = pull_back(ops, case, gy).values()
-    arrived = (gy * (taps_counted(case) > 0)).sum(axis=(2, 3))
+    arrived = (gy * (taps_counted(case) > 0)).sum(axis=(2, 3))  # (N, C)
     equal(gx.sum(axis=(2, 3)), arrived, "Σ gx of each plane", tolerance=0)
 
 
 @law(
     "max_pool2d",
     poolings(values=tied) | blind_poolings(),
-    "x[indices] = y, gx[p] = Σ gy where indices = p",
+    "x[indices] = y (−1: nowhere, −∞), gx[p] = Σ v where indices = p",
 )
 def its_indices_point_at_the_maxima(ops: Implementation, case: Case) -> None:
     """The first of equals, as h·W + w; −1 where a window sees only padding."""
     asked = with_arguments(case, return_indices=True)
     y, indices = ops.max_pool2d(asked.x, **asked.arguments)
     equal(y, call(ops, case), "y with its indices", tolerance=0)
+    # They are part of what is promised: max_unpool2d needs them.
     equal(indices, first_maxima(case), "indices", tolerance=0)
     gy = case.another(y)
     gx = ops.gradients("max_pool2d", gy, asked.x, **asked.arguments)[0]
@@ -455,7 +476,7 @@ def a_window_of_padding_alone_is_minus_infinity(
     """So it loses against everything in the pools above."""
     y, blind = call(ops, case), taps_counted(case) == 0
     equal(np.isneginf(y), np.broadcast_to(blind, y.shape), "where y is −∞")
-    gy = case.another(y) * blind
+    gy = case.another(y) * blind  # only to windows of padding alone
     (gx,) = pull_back(ops, case, gy).values()
     equal(gx, np.zeros_like(gx), "the gradient from padding", tolerance=0)
 
@@ -464,6 +485,7 @@ def a_window_of_padding_alone_is_minus_infinity(
 def pairs_of_pools(draw: DrawFn) -> Case:
     """Draw a pool below, whose windows leave no gap, and one above it."""
     inner_kernel, outer_kernel = draw(unequal(1, 3)), draw(unequal(1, 3))
+    # s′ ≤ k′: no gaps
     steps = draw(st.tuples(*[st.integers(1, k) for k in inner_kernel]))
     jumps = draw(unequal(1, 3))
     pools = {"below": (inner_kernel, steps), "above": (outer_kernel, jumps)}
@@ -515,4 +537,5 @@ def what_is_no_number_is_passed_on(ops: Implementation, case: Case) -> None:
     y, indices = ops.max_pool2d(asked.x, **asked.arguments)
     equal(y, values.max(axis=-1), tolerance=0)
     lost = np.isnan(values).any(axis=-1)
+    # NaN is no largest pixel: there is none to point at.
     equal(indices[lost], np.full(lost.sum(), -1), "indices of NaN")

@@ -15,9 +15,9 @@ from ..ops import definitions
 from .cases import Case, batches, images, seeds, unequal, whole_numbers
 from .general import Operator, call, judge, pull_back
 from .implementation import Implementation
+from .sources import LONG
 from .statement import Difference, equal, inner, law
 
-LONG = "Long et al. 2015, section "
 CAFFE = "Caffe, crop_layer.cpp"
 SHI = "Shi et al. 2016, section 3.2"
 FILLER = "Caffe FCN, surgery.py"
@@ -26,8 +26,9 @@ FILLER = "Caffe FCN, surgery.py"
 
 side = st.integers(0, 3)
 four_sides = st.tuples(st.tuples(side, side), st.tuples(side, side))
+# also (height, width), and one number
 paddings = four_sides | four_sides | unequal(0, 3) | st.integers(0, 3)
-factors = unequal(1, 3) | unequal(1, 3) | st.integers(1, 3)
+factors = unequal(1, 3) | unequal(1, 3) | st.integers(1, 3)  # (FH, FW), or one for both
 
 
 def frames(**fixed: Any) -> st.SearchStrategy[Case]:
@@ -45,7 +46,7 @@ def cuts(draw: st.DrawFn) -> Case:
     )
     x = whole_numbers(
         np.random.default_rng(seed),
-        (N, C + 1, top + height + below, left + width + right),
+        (N, C + 1, top + height + below, left + width + right),  # two channels at least
     )
     arguments = {"offset": (top, left), "size": (height, width)}
     return Case("crop", {"x": x}, arguments, seed)
@@ -55,6 +56,7 @@ def cuts(draw: st.DrawFn) -> Case:
 def stitchings(draw: st.DrawFn, operator: str = "interleave") -> Case:
     """Draw an interleave of x (N, C·FH·FW, H, W), or its inverse of (N, C, H, W)."""
     factor, N, C, seed = draw(st.tuples(factors, batches(), st.integers(1, 3), seeds()))
+    # of one channel, coarse
     (FH, FW), (H, W) = pair(factor, "factor"), draw(unequal(1, 4))
     shape = (
         (N, C * FH * FW, H, W) if operator == "interleave" else (N, C, H * FH, W * FW)
@@ -66,7 +68,7 @@ def stitchings(draw: st.DrawFn, operator: str = "interleave") -> Case:
 @st.composite
 def kernels(draw: st.DrawFn) -> Case:
     """Draw a rarefy of weight (O, C, KH, KW)."""
-    (O, C), size = draw(unequal(2, 4)), draw(unequal(1, 4))
+    (O, C), size = draw(unequal(2, 4)), draw(unequal(1, 4))  # (KH, KW)
     factor, seed = draw(factors), draw(seeds())
     weight = whole_numbers(np.random.default_rng(seed), (O, C, *size))
     return Case("rarefy", {"weight": weight}, {"factor": factor}, seed)
@@ -84,7 +86,7 @@ def enlargements(draw: st.DrawFn) -> Case:
 @st.composite
 def triangles(draw: st.DrawFn) -> Case:
     """Draw the size of a bilinear kernel."""
-    largest = draw(st.sampled_from((6, 6, 64)))
+    largest = draw(st.sampled_from((6, 6, 64)))  # 64: FCN-32s
     size = draw(unequal(1, largest) | unequal(1, largest) | st.integers(1, largest))
     return Case("bilinear_kernel", {}, {"kernel_size": size})
 
@@ -129,6 +131,7 @@ def its_adjoint_is_pad(ops: Implementation, case: Case) -> None:
     v = case.another(y)
     (top, left), (height, width) = case.arguments["offset"], case.arguments["size"]
     H, W = case.x.shape[2:]
+    # (N, C, H, W)
     back = ops.pad(v, ((top, H - top - height), (left, W - left - width)))
     equal(inner(case.x, back), inner(y, v), "⟨x, pad v⟩")
     equal(pull_back(ops, case, v)["x"], back, "the gradient of x", tolerance=0)
@@ -137,7 +140,7 @@ def its_adjoint_is_pad(ops: Implementation, case: Case) -> None:
 @law("crop", cuts(), "crop(x)[r, q] = x[top + r, left + q]", CAFFE)
 def it_starts_at_the_offset(ops: Implementation, case: Case) -> None:
     """From the top-left corner, and not in the centre; its gradient goes back there."""
-    y, place = call(ops, case), _rectangle(case)
+    y, place = call(ops, case), _rectangle(case)  # (N, C, height, width)
     equal(y, case.x[place], tolerance=0)
     v, expected = case.another(y), np.zeros_like(case.x)
     expected[place] = v
@@ -163,7 +166,7 @@ def two_crops_make_one(ops: Implementation, case: Case) -> None:
     (top, left), size = case.arguments["offset"], case.arguments["size"]
     H, W = case.x.shape[2:]
     equal(ops.crop(case.x, 0, (H, W)), case.x, "a crop of everything", tolerance=0)
-    once = ops.crop(case.x, (top, 0), (H - top, W))
+    once = ops.crop(case.x, (top, 0), (H - top, W))  # rows first, then columns
     twice = ops.crop(once, (0, left), size)
     equal(twice, call(ops, case), "crop(crop x)", tolerance=0)
 
@@ -193,11 +196,11 @@ def crop_undoes_it(ops: Implementation, case: Case) -> None:
     equal(back, case.x, "crop(pad x)", tolerance=0)
 
 
-@law("pad", frames(more=four_sides), "pad(pad(x, p), q) = pad(x, p + q)")
+@law("pad", frames(more=four_sides), "pad(pad(x, p), q) = pad(x, p + q), of one value")
 def two_frames_make_one(ops: Implementation, case: Case) -> None:
     """Side by side, each width by itself."""
     a = case.arguments
-    both = np.add(pads(a["padding"]), pads(a["more"]))
+    both = np.add(pads(a["padding"]), pads(a["more"]))  # top, bottom; left, right
     once = ops.pad(case.x, a["padding"], a["value"])
     twice = ops.pad(once, a["more"], a["value"])
     sides = tuple((int(first), int(last)) for first, last in both)
@@ -207,7 +210,7 @@ def two_frames_make_one(ops: Implementation, case: Case) -> None:
 @law(
     "pad",
     frames(value=st.sampled_from((-np.inf, np.inf, -1.5, 0.25))),
-    "pad(x, p, value) = value outside of x; its gradient is the crop",
+    "pad(x, p, value) = value outside of x; g(v) = crop v",
 )
 def the_frame_holds_the_value(ops: Implementation, case: Case) -> None:
     """Also −∞, which a maximum never picks; no value of the frame gets into gx."""
@@ -221,7 +224,7 @@ def the_frame_holds_the_value(ops: Implementation, case: Case) -> None:
     equal(y, expected, tolerance=0)
     H, W = case.x.shape[2:]
     v = case.another(y)
-    inside = v[:, :, top : top + H, left : left + W]
+    inside = v[:, :, top : top + H, left : left + W]  # (N, C, H, W)
     equal(pull_back(ops, case, v)["x"], inside, "the gradient of x", tolerance=0)
 
 
@@ -230,7 +233,7 @@ def it_is_zero_where_no_value_is_given(ops: Implementation, case: Case) -> None:
     """Zero is what a convolution sees beyond the border."""
     padding = case.arguments["padding"]
     equal(ops.pad(case.x, padding), ops.pad(case.x, padding, 0.0), tolerance=0)
-    total = case.x.sum(axis=(2, 3))
+    total = case.x.sum(axis=(2, 3))  # (N, C)
     equal(ops.pad(case.x, padding).sum(axis=(2, 3)), total, "Σ y", tolerance=0)
 
 
@@ -289,7 +292,7 @@ def each_channel_is_a_phase_of_the_result(ops: Implementation, case: Case) -> No
     """Rows first: a counts rows and b columns, and b runs fastest."""
     y, (FH, FW) = call(ops, case), _sizes(case)
     for channel in range(case.x.shape[1]):
-        (c, phase) = divmod(channel, FH * FW)
+        (c, phase) = divmod(channel, FH * FW)  # channel = (c·FH + a)·FW + b
         a, b = divmod(phase, FW)
         what = f"y[:, {c}, {a}::{FH}, {b}::{FW}]"
         equal(y[:, c, a::FH, b::FW], case.x[:, channel], what, tolerance=0)
@@ -316,7 +319,7 @@ def stitchings_twice(draw: st.DrawFn) -> Case:
     first, then = draw(st.tuples(unequal(1, 3), unequal(1, 3)))
     N, C, seed = draw(st.tuples(batches(), st.integers(1, 2), seeds()))
     channels = C * int(np.prod([first, then]))
-    shape = (N, channels, *draw(unequal(1, 3)))
+    shape = (N, channels, *draw(unequal(1, 3)))  # so small that both factors fit
     x = whole_numbers(np.random.default_rng(seed), shape)
     return Case("interleave", {"x": x}, {"first": first, "then": then}, seed)
 
@@ -327,6 +330,7 @@ def _phases_regrouped(case: Case) -> np.ndarray:
     N, channels, H, W = case.x.shape
     # Row r·GH·FH + a′·FH + a: the second factor's phase a runs fastest.
     by_phase = case.x.reshape(N, -1, FH, FW, GH, GW, H, W)
+    # (N, C, GH, FH, GW, FW, H, W)
     return by_phase.transpose(0, 1, 4, 2, 5, 3, 6, 7).reshape(N, channels, H, W)
 
 
@@ -335,7 +339,11 @@ def _product(case: Case) -> tuple[int, int]:
     return GH * FH, GW * FW
 
 
-@law("interleave", stitchings_twice(), "interleave_f ∘ interleave_g = interleave_{f·g}")
+@law(
+    "interleave",
+    stitchings_twice(),
+    "interleave_f ∘ interleave_g = interleave_{f·g}, but for the order of phases",
+)
 def two_stitchings_make_one(ops: Implementation, case: Case) -> None:
     """With the phases of the product in their order."""
     once = ops.interleave(case.x, case.arguments["first"])
@@ -347,7 +355,7 @@ def two_stitchings_make_one(ops: Implementation, case: Case) -> None:
 @law(
     "deinterleave",
     stitchings_twice(),
-    "deinterleave_g ∘ deinterleave_f = deinterleave_{f·g}",
+    "deinterleave_g ∘ deinterleave_f = deinterleave_{f·g}, but for their order",
 )
 def two_sortings_make_one(ops: Implementation, case: Case) -> None:
     """As a stride f and then a stride g is a stride f·g."""
@@ -356,6 +364,7 @@ def two_sortings_make_one(ops: Implementation, case: Case) -> None:
     x = case.another((len(y), 2, H, W))
     once = ops.deinterleave(x, case.arguments["then"])
     twice = ops.deinterleave(once, case.arguments["first"])
+    # Sorted twice, the channels are in the order of the two factors.
     twice = _phases_regrouped(Case("", {"x": twice}, case.arguments))
     expected = ops.deinterleave(x, _product(case))
     equal(twice, expected, "deinterleave(deinterleave x)", tolerance=0)
@@ -369,6 +378,7 @@ def strided_convolutions(draw: st.DrawFn) -> Case:
     N, seed = draw(batches()), draw(seeds())
     rng = np.random.default_rng(seed)
     inputs = {
+        # OH·FH × OW·FW dense outputs
         "x": whole_numbers(rng, (N, C, OH * FH + KH - 1, OW * FW + KW - 1)),
         "weight": whole_numbers(rng, (O, C, KH, KW)),
     }
@@ -386,6 +396,7 @@ def shift_and_stitch_is_dense(ops: Implementation, case: Case) -> None:
     dense = ops.conv2d(case.x, case.weight)  # (N, O, OH·FH, OW·FW)
     (FH, FW), (N, O, H, W) = case.arguments["stride"], dense.shape
     coarse = [
+        # (N, O, OH, OW)
         call(ops, case, x=case.x[:, :, a:, b:])[:, :, : H // FH, : W // FW]
         for a, b in np.ndindex(FH, FW)
     ]
@@ -397,13 +408,14 @@ def shift_and_stitch_is_dense(ops: Implementation, case: Case) -> None:
 # ---- rarefy
 
 
-@law("rarefy", kernels(), "f′[i·FH, j·FW] = f[i, j], else 0", LONG + "3.2")
+@law("rarefy", kernels(), "rarefy(w)[i·FH, j·FW] = w[i, j], else 0", LONG + "3.2")
 def its_taps_are_those_of_the_kernel(ops: Implementation, case: Case) -> None:
     """Picked every FH-th row and FW-th column, with nothing but zeros between."""
     y, (FH, FW) = call(ops, case), _sizes(case)
     KH, KW = case.weight.shape[2:]
     equal(y.shape[2:], (span(KH, FH), span(KW, FW)), "size")
     equal(y[:, :, ::FH, ::FW], case.weight, "y[::FH, ::FW]", tolerance=0)
+    # so all other taps are 0
     equal(np.abs(y).sum(), np.abs(case.weight).sum(), "Σ |y|", tolerance=0)
 
 
@@ -412,7 +424,7 @@ def its_adjoint_picks_the_taps(ops: Implementation, case: Case) -> None:
     """The gradient at the zeros goes nowhere: they are no weights."""
     y, (FH, FW) = call(ops, case), _sizes(case)
     v = case.another(y)
-    g = pull_back(ops, case, v)["weight"]
+    g = pull_back(ops, case, v)["weight"]  # (O, C, KH, KW)
     equal(g, v[:, :, ::FH, ::FW], "the gradient of weight", tolerance=0)
     equal(inner(case.weight, g), inner(y, v), "⟨weight, v[::FH, ::FW]⟩")
 
@@ -422,6 +434,7 @@ def its_factors_multiply(ops: Implementation, case: Case) -> None:
     """So one stride after the other can be taken out of a net."""
     FH, FW = _sizes(case)
     twice = ops.rarefy(call(ops, case), (3, 2))
+    # (O, C, 3·FH·(KH − 1) + 1, 2·FW·(KW − 1) + 1)
     y = ops.rarefy(case.weight, (3 * FH, 2 * FW))
     equal(twice, y, "rarefy(rarefy w)", tolerance=0)
 
@@ -429,7 +442,12 @@ def its_factors_multiply(ops: Implementation, case: Case) -> None:
 # ---- the bilinear kernel
 
 
-@law("bilinear_kernel", triangles(), "w[i, j] = (1 − |i − m| / f)·(1 − |j − m| / f)")
+@law(
+    "bilinear_kernel",
+    triangles(),
+    "w[i, j] = t(i, KH)·t(j, KW), t(i, k) = 1 − |i − (k − 1)/2| / f, f = ⌈k/2⌉",
+    FILLER,
+)
 def equals_its_definition(ops: Implementation, case: Case) -> None:
     """The product of two triangles."""
     equal(call(ops, case), definitions.bilinear_kernel(**case.arguments))
@@ -445,10 +463,11 @@ def it_is_symmetric(ops: Implementation, case: Case) -> None:
     equal(w, ops.bilinear_kernel((KW, KH)).T, "the kernel of (KW, KH), transposed")
 
 
-@law("bilinear_kernel", triangles(), "w[i, j]·Σ w = (Σ over j of w[i])·(Σ over i)")
+@law("bilinear_kernel", triangles(), "w[i, j] · Σ w = (Σ of row i)·(Σ of column j)")
 def it_is_separable(ops: Implementation, case: Case) -> None:
     """Rows do not know of columns: a product, and no cone."""
     w = call(ops, case)
+    # rows (KH,) times columns (KW,)
     equal(w * w.sum(), np.outer(w.sum(axis=1), w.sum(axis=0)), "w · Σ w")
 
 
@@ -458,30 +477,39 @@ def _enlargement(case: Case) -> tuple[int, int]:
     return -(-KH // 2), -(-KW // 2)
 
 
-@law("bilinear_kernel", triangles(), "Σ w = FH·FW", FILLER)
+@law("bilinear_kernel", triangles(), "Σ w = FH·FW, F = ⌈k/2⌉ along each axis")
 def it_sums_to_the_factor_squared(ops: Implementation, case: Case) -> None:
     """So the brightness is kept, as it is spread over FH·FW times as many pixels."""
     FH, FW = _enlargement(case)
     equal(call(ops, case).sum(), FH * FW, "Σ w")
 
 
-@law("bilinear_kernel", triangles(), "0 < w ≤ 1, and w rises in steps of 1 / f")
+@law(
+    "bilinear_kernel",
+    triangles(),
+    "0 < w ≤ 1, and each axis rises in steps of 1 / f, f = ⌈k/2⌉",
+)
 def it_is_a_triangle(ops: Implementation, case: Case) -> None:
     """Along each axis it rises evenly to the middle, and falls as evenly."""
     w = call(ops, case)
     if not ((w > 0) & (w <= 1)).all():
         raise Difference(f"w is {w.min()} … {w.max()}, expected 0 < w ≤ 1")
+    # rows are what is left once columns are summed, and the reverse
     for axis, f in zip((1, 0), _enlargement(case), strict=True):
         taps = f * w.sum(axis) / w.sum()  # the sum of a triangle is f
-        up = [1 / f] * (f - 1)
+        up = [1 / f] * (f - 1)  # the steps up to the middle
         # An even one begins half a step up, and has two taps at its top.
         top = [1 / f] if len(taps) % 2 else [1 / f, 0]
         steps = np.array([*up, *top, *np.negative(up)])
-        steps[0] /= 1 if len(taps) % 2 else 2
+        steps[0] /= 1 if len(taps) % 2 else 2  # half a step up
         equal(np.diff(taps, prepend=0), steps, "the steps of w")
 
 
-@law("bilinear_kernel", triangles(), "Σ over i ≡ a, j ≡ b (mod f) of w[i, j] = 1")
+@law(
+    "bilinear_kernel",
+    triangles(),
+    "Σ over i ≡ a (mod FH), j ≡ b (mod FW) of w[i, j] = 1",
+)
 def its_phases_sum_to_one(ops: Implementation, case: Case) -> None:
     """A partition of unity: every pixel of the enlarged image is a mean of old ones."""
     w, (FH, FW) = call(ops, case), _enlargement(case)
@@ -491,7 +519,7 @@ def its_phases_sum_to_one(ops: Implementation, case: Case) -> None:
     equal(sums, np.ones((FH, FW)), "the sums of the phases")
 
 
-@law("bilinear_kernel", triangles(), "w as float32 = w as float64, rounded")
+@law("bilinear_kernel", triangles(), "w as float32 = w as float64, within a rounding")
 def its_type_is_the_one_asked_for(ops: Implementation, case: Case) -> None:
     """It is float64 where none is asked for."""
     w = call(ops, case)
@@ -518,7 +546,8 @@ def odd_enlargements(draw: st.DrawFn) -> Case:
 def an_odd_one_keeps_the_old_pixels(ops: Implementation, case: Case) -> None:
     """Its middle tap is 1: old pixels stay, new ones are put between."""
     FH, FW = case.arguments["factor"]
-    kernel = ops.bilinear_kernel((2 * FH - 1, 2 * FW - 1))
+    kernel = ops.bilinear_kernel((2 * FH - 1, 2 * FW - 1))  # (2·FH − 1, 2·FW − 1)
+    # (N, 1, (H + 1)·FH − 1, (W + 1)·FW − 1)
     y = ops.conv_transpose2d(case.x, kernel[None, None], stride=(FH, FW))
     old = y[:, :, FH - 1 :: FH, FW - 1 :: FW]
     equal(old, case.x, "y[f − 1 :: f]")
@@ -530,7 +559,7 @@ def an_odd_one_keeps_the_old_pixels(ops: Implementation, case: Case) -> None:
 @law(
     "upsample",
     enlargements(),
-    "up x = convᵀ(x, bilinear kernel, stride f, padding (k − f)/2, groups C)",
+    "up x = convᵀ(x, kernel of k = 2f − f mod 2, stride f, padding (k − f)/2)",
     LONG + "3.3",
 )
 def it_is_a_transposed_convolution(ops: Implementation, case: Case) -> None:
@@ -543,27 +572,31 @@ def _deconvolution(
     ops: Implementation, case: Case
 ) -> tuple[np.ndarray, dict[str, Any]]:
     C, factor = case.x.shape[1], _sizes(case)
-    KH, KW = (2 * f - f % 2 for f in factor)
+    KH, KW = (2 * f - f % 2 for f in factor)  # as Caffe's bilinear filler has it
     kernel = ops.bilinear_kernel((KH, KW))
     padding = (KH - factor[0]) // 2, (KW - factor[1]) // 2
     arguments = {"stride": factor, "padding": padding, "groups": C}
     return np.stack([kernel] * C)[:, None], arguments  # (C, 1, KH, KW)
 
 
-@law("upsample", enlargements(), "⟨up x, v⟩ = ⟨x, conv(v, kernel, stride f)⟩")
+@law(
+    "upsample",
+    enlargements(),
+    "⟨up x, v⟩ = ⟨x, conv(v, kernel, stride f, padding (k − f)/2, groups C)⟩",
+)
 def its_adjoint_is_a_strided_convolution(ops: Implementation, case: Case) -> None:
     """Its gradient is v made smaller by the same kernel."""
     weight, arguments = _deconvolution(ops, case)
     y = call(ops, case)
     v = case.another(y)
-    down = ops.conv2d(v, weight, **arguments)
+    down = ops.conv2d(v, weight, **arguments)  # (N, C, H, W)
     equal(inner(case.x, down), inner(y, v), "⟨x, conv v⟩")
     equal(pull_back(ops, case, v)["x"], down, "the gradient of x")
 
 
 def _inside(n: int, factor: int) -> slice:
     """Select the output pixels that lie between the centres of input pixels."""
-    return slice(factor // 2, n * factor - factor // 2)
+    return slice(factor // 2, n * factor - factor // 2)  # beyond, zeros are seen
 
 
 def _centres(n: int, factor: int) -> np.ndarray:
@@ -578,7 +611,7 @@ def of_a_constant_it_is_constant_inside(ops: Implementation, case: Case) -> None
     """Up to f/2 from the border, where it begins to see the zeros beyond."""
     (FH, FW), (H, W) = _sizes(case), case.x.shape[2:]
     x = np.empty_like(case.x)
-    x[...] = case.x[:, :, :1, :1]
+    x[...] = case.x[:, :, :1, :1]  # a constant for each channel
     y = call(ops, case, x=x)[:, :, _inside(H, FH), _inside(W, FW)]
     equal(y, np.zeros_like(y) + x[:, :, :1, :1])
 
@@ -586,7 +619,7 @@ def of_a_constant_it_is_constant_inside(ops: Implementation, case: Case) -> None
 @law(
     "upsample",
     enlargements(),
-    "up(α·r + β·q) = α·((u + ½)/FH − ½) + β·((v + ½)/FW − ½), inside",
+    "up(α·r + β·q)[i, j] = α·((i + ½)/FH − ½) + β·((j + ½)/FW − ½), inside",
 )
 def of_a_ramp_it_is_the_ramp_inside(ops: Implementation, case: Case) -> None:
     """Centres of pixels lie at halves; half a pixel off, the ramp would be moved."""
@@ -608,6 +641,7 @@ def _resized(x: np.ndarray, factor: tuple[int, int]) -> np.ndarray:
         n = x.shape[axis]
         low = np.floor(_centres(n, f)).astype(int)
         share = _centres(n, f) - low
+        # clipped: the last pixel, again
         near = np.take(x, np.clip(low, 0, n - 1), axis=axis)
         next_ = np.take(x, np.clip(low + 1, 0, n - 1), axis=axis)
         shape = [-1 if a == axis else 1 for a in range(4)]
@@ -633,6 +667,7 @@ def it_is_resizing_with_a_darker_border(ops: Implementation, case: Case) -> None
         np.minimum(1, np.minimum(1 + at, n - at))  # how much of the triangle is inside
         for n, at in ((H, _centres(H, factor[0])), (W, _centres(W, factor[1])))
     )
+    # (H·FH, W·FW), for all images and channels
     equal(y, resized * np.outer(rows, columns))
 
 
@@ -676,16 +711,16 @@ def fcn_enlargements(draw: st.DrawFn) -> Case:
 @law(
     "upsample",
     fcn_enlargements(),
-    "convᵀ(x, diag(kernel of 2f), stride f) cropped by f/2 = up_f x, f = 2, 8, 16, 32",
+    "convᵀ(x, diag(kernel of 2f), stride f) less a border of f/2 = up_f x, even f",
     FILLER,
 )
 def fcn_enlarges_by_it(ops: Implementation, case: Case) -> None:
     """FCN fills the diagonal of a (C, C, 2f, 2f) weight: no class sees another."""
     f, (_, C, H, W) = case.arguments["factor"], case.x.shape
-    weight = np.zeros((C, C, 2 * f, 2 * f))
+    weight = np.zeros((C, C, 2 * f, 2 * f))  # (C, C, KH, KW)
     weight[range(C), range(C)] = ops.bilinear_kernel(2 * f)
     y = ops.conv_transpose2d(case.x, weight, stride=f)
-    y = ops.crop(y, f // 2, (H * f, W * f))
+    y = ops.crop(y, f // 2, (H * f, W * f))  # (N, C, H·f, W·f)
     equal(y, ops.upsample(case.x, f), "convᵀ x, cropped")
     inside = ..., _inside(H, f), _inside(W, f)
     equal(y[inside], _resized(case.x, (f, f))[inside], "convᵀ x, cropped, inside")

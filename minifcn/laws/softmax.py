@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from .cases import Case, eighths, images, seeds, unequal
 from .general import Operator, call, judge, pull_back
 from .implementation import Implementation
+from .sources import LONG
 from .statement import Difference, equal, inner, law
 
 BRIDLE = "Bridle 1990"
-LONG = "Long et al. 2015, section "
 CAFFE = "Caffe, softmax_loss_layer.cpp"
 
 Body = Callable[[Implementation, Case], None]
@@ -30,7 +30,8 @@ Body = Callable[[Implementation, Case], None]
 @st.composite
 def scores(draw: st.DrawFn, operator: str) -> Case:
     """Draw scores x (N, C, H, W), and the axis of the classes or none."""
-    case = draw(images(operator, eighths))
+    case = draw(images(operator, eighths))  # moderate: exp of ±3
+    # not 0: images do not meet
     dim = draw(st.sampled_from((None, 1, 2, 3, -1, -2, -3)))
     return replace(case, arguments={} if dim is None else {"dim": dim})
 
@@ -38,15 +39,19 @@ def scores(draw: st.DrawFn, operator: str) -> Case:
 @st.composite
 def losses(draw: st.DrawFn, operator: str) -> Case:
     """Draw x (N, C, H, W), target (N, H, W) with pixels to ignore, weights or none."""
+    # size: (H, W)
     (C, N), size, seed = draw(unequal(1, 4)), draw(unequal(1, 4)), draw(seeds())
     rng = np.random.default_rng(seed)
     given: dict[str, Any] = {
+        # 0 is a class, too
         "ignore_index": draw(st.sampled_from((None, None, -1, 77, 0))),
+        # (C,), exact; 0 leaves a class out
         "weight": rng.integers(0, 9, C) / 4 if draw(st.booleans()) else None,
         "reduction": draw(st.sampled_from((None, "mean", "sum", "batch", "none"))),
     }
     arguments = {name: value for name, value in given.items() if value is not None}
     ignored, classes = arguments.get("ignore_index", 255), list(range(C))
+    # some, none or all of the pixels are ignored
     labels = draw(st.sampled_from(([*classes, ignored], classes, [ignored])))
     x, target = eighths(rng, (N, C, *size)), rng.choice(labels, (N, *size))
     return Case(operator, {"x": x, "target": target}, arguments, seed)
@@ -97,7 +102,7 @@ def a_shift_of_all_scores_changes_nothing(ops: Implementation, case: Case) -> No
     v = case.another(y)
     g = pull_back(ops, case, v)["x"]
     equal(pull_back(ops, case, v, x=x)["x"], g, "the gradient of the shifted scores")
-    total = g.sum(axis=_dim(case))
+    total = g.sum(axis=_dim(case))  # softmax: along (1, …, 1) nothing changes
     equal(total, np.zeros_like(total), "Σ over c of the gradient")
 
 
@@ -105,7 +110,7 @@ def a_shift_of_all_scores_changes_nothing(ops: Implementation, case: Case) -> No
 def classes_have_no_order(ops: Implementation, case: Case) -> None:
     """Their number is a name and no more: exchanged before or after."""
     dim = _dim(case)
-    order = np.random.default_rng(case.seed).permutation(case.x.shape[dim])
+    order = np.random.default_rng(case.seed).permutation(case.x.shape[dim])  # (C,)
     y, x = call(ops, case), np.take(case.x, order, dim)
     equal(call(ops, case, x=x), np.take(y, order, dim), "y of exchanged classes")
     v = case.another(y)
@@ -123,18 +128,20 @@ def any_axis_holds_the_classes(ops: Implementation, case: Case) -> None:
     rows = rows.reshape(-1, rows.shape[-1])  # (pixels, classes)
     expected = np.moveaxis(y, dim, -1).reshape(rows.shape)
     equal(run(rows), expected, "y of a table")
+    # (classes, pixels)
     equal(run(rows.T, dim=0), expected.T, "y of a table, classes on axis 0")
     equal(run(rows[0], dim=-1), expected[0], "y of a single row")
 
 
 def _largest(x: np.ndarray, dim: int) -> np.ndarray:
     """Return where the largest scores are, as fractions that sum to 1."""
-    won = x == x.max(axis=dim, keepdims=True)
+    won = x == x.max(axis=dim, keepdims=True)  # several, where equal
     return won / won.sum(axis=dim, keepdims=True)
 
 
 def _huge(case: Case) -> np.ndarray:
     """Return scores −1e4, 0 and 1e4 of x's shape."""
+    # thirds of each, so that ties occur
     return 1e4 * np.sign(np.trunc(case.another(case.x, 3) / 4))
 
 
@@ -148,10 +155,11 @@ def huge_scores_do_not_overflow(ops: Implementation, case: Case) -> None:
     gx = pull_back(ops, case, v, x=x)["x"]
     if case.operator == "softmax":
         equal(y, p)
+        # Jᵀv, J = diag(p) − p·pᵀ
         expected = p * (v - (p * v).sum(axis=dim, keepdims=True))
     else:
         equal(y, log_p)
-        expected = v - p * v.sum(axis=dim, keepdims=True)
+        expected = v - p * v.sum(axis=dim, keepdims=True)  # Jᵀv, J = 1 − (1, …, 1)·pᵀ
     equal(gx, expected, "the gradient of x")
 
 
@@ -167,8 +175,9 @@ def it_gives_probabilities(ops: Implementation, case: Case) -> None:
 @law("softmax", scores("softmax"), "y_i / y_j = exp(x_i − x_j)", BRIDLE)
 def differences_of_scores_are_odds(ops: Implementation, case: Case) -> None:
     """A score that is larger by 1 makes e times as likely; and larger stays larger."""
-    y, dim = np.moveaxis(call(ops, case), _dim(case), 0), _dim(case)
+    y, dim = np.moveaxis(call(ops, case), _dim(case), 0), _dim(case)  # (C, …)
     x = np.moveaxis(case.x, dim, 0)
+    # the odds against the first class
     equal(np.log(y / y[:1]), x - x[:1], "log(y / y_0)")
     larger = x[:, None] > x[None]  # every class and every other
     if not (y[:, None] > y[None])[larger].all():
@@ -183,14 +192,14 @@ def its_jacobian_is_symmetric(ops: Implementation, case: Case) -> None:
     g = pull_back(ops, case, v)["x"]
     equal(g, y * v - y * (y * v).sum(axis=dim, keepdims=True), "the gradient of x")
     other = pull_back(ops, case, w)["x"]
-    equal(inner(g, w), inner(other, v), "⟨J v, w⟩")
+    equal(inner(g, w), inner(other, v), "⟨J v, w⟩")  # ⟨Jᵀv, w⟩ = ⟨Jᵀw, v⟩ where J = Jᵀ
 
 
 @of_both(SOFTMAXES, "f(−∞, x₁, …) = exp(−∞) = 0 or log 0 = −∞, f(x₁, …)")
 def a_score_of_minus_infinity_is_out(ops: Implementation, case: Case) -> None:
     """The other classes are as likely as they would be without it; so they learn."""
     dim = _dim(case)
-    assume(case.x.shape[dim] > 1)
+    assume(case.x.shape[dim] > 1)  # of −∞ alone there is no probability
     first, others = np.take(case.x, [0], dim), np.delete(case.x, 0, dim)
     x = np.concatenate([np.full_like(first, -np.inf), others], dim)
     y, rest = call(ops, case, x=x), call(ops, case, x=others)
@@ -217,7 +226,7 @@ def it_is_the_logarithm_of_softmax(ops: Implementation, case: Case) -> None:
 def it_keeps_differences(ops: Implementation, case: Case) -> None:
     """It moves the scores of a pixel, all by the same number."""
     moved = call(ops, case) - case.x
-    first = np.take(moved, [0], _dim(case))
+    first = np.take(moved, [0], _dim(case))  # by how much the first class moved
     equal(moved, np.zeros_like(moved) + first, "y − x")
 
 
@@ -234,7 +243,7 @@ def its_gradient_takes_from_all(ops: Implementation, case: Case) -> None:
 @law("log_softmax", scores("log_softmax"), "log_softmax(k, …, k) = −log C")
 def equal_scores_are_equally_likely(ops: Implementation, case: Case) -> None:
     """1 / C each, whatever they are."""
-    C = case.x.shape[_dim(case)]
+    C = case.x.shape[_dim(case)]  # as many as are equally likely
     y = call(ops, case, x=np.zeros_like(case.x) + case.another(_row(case)))
     equal(y, np.full_like(y, -np.log(C)))
 
@@ -257,6 +266,7 @@ def _pixel_weights(case: Case) -> np.ndarray:
     """Return the weight of each pixel's class, 0 where it is ignored, (N, H, W)."""
     weight = case.arguments.get("weight", np.ones(case.x.shape[1]))
     valid = case.target != _label(case)
+    # 255 is no index
     return np.where(valid, weight[np.where(valid, case.target, 0)], 0)
 
 
@@ -264,19 +274,18 @@ def _divisor(case: Case) -> float:
     """Return what the sum of the losses is divided by."""
     reduction = case.arguments.get("reduction", "mean")
     if reduction == "mean":
-        return _pixel_weights(case).sum() or 1
+        return _pixel_weights(case).sum() or 1  # 1: the loss of nothing is 0
     return len(case.x) if reduction == "batch" else 1
 
 
-@of_both(
-    LOSSES, "sum = Σ none = mean·Σ weights of the valid pixels = batch·N", LONG + "4.3"
-)
+@of_both(LOSSES, "sum = Σ none = mean·Σ weights of the valid pixels = batch·N", CAFFE)
 def reductions_differ_by_a_divisor(ops: Implementation, case: Case) -> None:
     """Values and gradients alike: another reduction is another learning rate."""
     whole = asked(case, reduction="sum")
+    # (), (N, C, H, W)
     total, g = call(ops, whole), pull_back(ops, whole, np.array(1.0))["x"]
     each = asked(case, reduction="none")
-    one_by_one = call(ops, each)
+    one_by_one = call(ops, each)  # (N, H, W)
     equal(one_by_one.sum(), total, "Σ none")
     found = pull_back(ops, each, np.ones_like(one_by_one))["x"]
     equal(found, g, "the gradient of Σ none")
@@ -288,10 +297,11 @@ def reductions_differ_by_a_divisor(ops: Implementation, case: Case) -> None:
         equal(found * divisor, g, f"{divisor} · the gradient of {reduction}")
 
 
-@of_both(LOSSES, "f(x) does not depend on x where target = ignore_index", LONG + "4.3")
+@of_both(LOSSES, "f(x) does not depend on x where target = ignore_index", LONG + "4")
 def ignored_pixels_have_no_part(ops: Implementation, case: Case) -> None:
     """Neither a loss nor a gradient, whatever is predicted there."""
-    valid = (case.target != _label(case))[:, None]
+    valid = (case.target != _label(case))[:, None]  # (N, 1, H, W)
+    # log 0; cross_entropy has no score of −∞ in all classes
     worst = -np.inf if case.operator == "nll_loss" else _huge(case)
     x = np.where(valid, case.x, worst)
     y, v = call(ops, case), case.another(call(ops, case))
@@ -309,7 +319,9 @@ def _relabelled(case: Case, label: int) -> Case:
     return asked(case, ignore_index=label)
 
 
-@of_both(LOSSES, "f(x, target with l for k, ignore_index l) = f(x, target, k)")
+@of_both(
+    LOSSES, "f(x, target with l for k, ignore_index l) = f(x, target, ignore_index k)"
+)
 def any_label_may_be_ignored(ops: Implementation, case: Case) -> None:
     """255 where none is named; also one that would be a class, or is negative."""
     y, v = call(ops, case), case.another(call(ops, case))
@@ -317,7 +329,7 @@ def any_label_may_be_ignored(ops: Implementation, case: Case) -> None:
     for label in (-100, 99, 255, None):
         other = _relabelled(case, 255 if label is None else label)
         if label is None:
-            del other.arguments["ignore_index"]
+            del other.arguments["ignore_index"]  # 255 is what is ignored then
         equal(call(ops, other), y, f"the loss with label {label}", tolerance=0)
         found = pull_back(ops, other, v)["x"]
         equal(found, g, f"the gradient with label {label}", tolerance=0)
@@ -337,7 +349,7 @@ def a_class_of_score_minus_infinity_is_out(ops: Implementation, case: Case) -> N
     equal(pull_back(ops, wider, v, x=x)["x"], expected, "the gradient of x")
 
 
-@of_both(LOSSES, "f(x, target) = 0, g = 0 where all pixels are ignored")
+@of_both(LOSSES, "f(x, target) = 0, g(v) = 0 where all pixels are ignored")
 def without_a_pixel_the_loss_is_zero(ops: Implementation, case: Case) -> None:
     """0, and not 0 / 0: an image without labels teaches nothing."""
     target = np.full_like(case.target, _label(case))
@@ -349,12 +361,12 @@ def without_a_pixel_the_loss_is_zero(ops: Implementation, case: Case) -> None:
         equal(g, np.zeros_like(case.x), f"the gradient of {reduction}", tolerance=0)
 
 
-@of_both(LOSSES, "f(x, weight)[pixel] = weight[target]·f(x)[pixel]")
+@of_both(LOSSES, "f(x, weight)[pixel] = weight[target]·f(x)[pixel]", LONG + "4.3")
 def a_weight_multiplies_its_class(ops: Implementation, case: Case) -> None:
     """And the mean is divided by the weights: a common factor changes only the sum."""
     weight = case.arguments.get("weight", np.arange(1.0, 1 + case.x.shape[1]))
     weighted = asked(case, weight=weight, reduction="none")
-    plain = {"reduction": "none", "ignore_index": _label(case)}
+    plain = {"reduction": "none", "ignore_index": _label(case)}  # without weights
     expected = _pixel_weights(weighted) * call(ops, replace(case, arguments=plain))
     equal(call(ops, weighted), expected, "the loss of each pixel")
     mean, total = (asked(case, weight=weight, reduction=r) for r in ("mean", "sum"))
@@ -370,7 +382,8 @@ def classes_may_be_renumbered(ops: Implementation, case: Case) -> None:
     case = _relabelled(case, 255)
     C = case.x.shape[1]
     order = np.random.default_rng(case.seed).permutation(C)
-    place = np.append(np.argsort(order), [255] * (256 - C))  # of 255: itself
+    # The new number of each class, (256,); of 255: itself.
+    place = np.append(np.argsort(order), [255] * (256 - C))
     inputs = {"x": case.x[:, order], "target": place[case.target]}
     weight = case.arguments.get("weight", np.ones(C))
     renumbered = asked(replace(case, inputs=inputs), weight=weight[order])
@@ -388,8 +401,8 @@ def each_pixel_is_judged_alone(ops: Implementation, case: Case) -> None:
     y, C = call(ops, case), case.x.shape[1]
     v = case.another(y)
     g = pull_back(ops, case, v)["x"].transpose(0, 2, 3, 1).reshape(-1, C)
-    rows = case.x.transpose(0, 2, 3, 1).reshape(-1, C)
-    table = {"x": rows, "target": case.target.ravel()}
+    rows = case.x.transpose(0, 2, 3, 1).reshape(-1, C)  # (N·H·W, C)
+    table = {"x": rows, "target": case.target.ravel()}  # (N·H·W,)
     equal(call(ops, case, **table), y.ravel(), "the losses of a table")
     found = pull_back(ops, case, v.ravel(), **table)["x"]
     equal(found, g, "the gradient of a table")
@@ -401,17 +414,22 @@ def each_pixel_is_judged_alone(ops: Implementation, case: Case) -> None:
 # ---- each of the losses
 
 
-@law("nll_loss", losses("nll_loss"), "loss = −weight[t]·x_t, gx = −weight[t] at t")
+@law(
+    "nll_loss",
+    losses("nll_loss"),
+    "loss = −Σ weight[t]·x_t / divisor, gx = −weight[t]·v / divisor at t, else 0",
+)
 def it_reads_the_class_of_the_target(ops: Implementation, case: Case) -> None:
     """The scores of all other classes have no part."""
     shares = _pixel_weights(case) / _divisor(case)
     classes = np.where(case.target == _label(case), 0, case.target)[:, None]
-    chosen = np.take_along_axis(case.x, classes, axis=1)[:, 0]
+    chosen = np.take_along_axis(case.x, classes, axis=1)[:, 0]  # (N, H, W)
     y = call(ops, case)
     each = case.arguments.get("reduction") == "none"
     expected = -shares * chosen
     equal(y, expected if each else expected.sum(), "the loss")
     v, gx = case.another(y), np.zeros_like(case.x)
+    # ignored ones have a share of 0, and put it to class 0
     np.put_along_axis(gx, classes, -(shares * v)[:, None], axis=1)
     equal(pull_back(ops, case, v)["x"], gx, "the gradient of x")
 
@@ -426,6 +444,7 @@ def it_is_the_likelihood_of_softmax(ops: Implementation, case: Case) -> None:
     log_p, y = ops.log_softmax(case.x), call(ops, case)
     equal(y, ops.nll_loss(log_p, case.target, **case.arguments), "the loss")
     v = case.another(y)
+    # the chain rule, one operator at a time
     (g,) = ops.gradients("nll_loss", v, log_p, case.target, **case.arguments)
     (g,) = ops.gradients("log_softmax", g, case.x)
     equal(pull_back(ops, case, v)["x"], g, "the gradient of x")
@@ -445,7 +464,7 @@ def _one_hot(case: Case) -> np.ndarray:
 )
 def its_gradient_is_the_error(ops: Implementation, case: Case) -> None:
     """What is predicted less what is true; what one class gains the others lose."""
-    shares, y = _pixel_weights(case) / _divisor(case), call(ops, case)
+    shares, y = _pixel_weights(case) / _divisor(case), call(ops, case)  # (N, H, W)
     v = case.another(y)
     gx = pull_back(ops, case, v)["x"]
     expected = (ops.softmax(case.x) - _one_hot(case)) * (shares * v)[:, None]
@@ -456,14 +475,14 @@ def its_gradient_is_the_error(ops: Implementation, case: Case) -> None:
 @law(
     "cross_entropy",
     losses("cross_entropy"),
-    "cross_entropy ≥ 0, and log C where all scores are equal",
+    "cross_entropy ≥ 0, and its mean is log C where all scores are equal",
 )
 def it_is_the_logarithm_of_the_classes_at_first(
     ops: Implementation, case: Case
 ) -> None:
     """What an untrained net shows: a loss of log C, 3.04 for the 21 classes of VOC."""
     y = call(ops, case)
-    equal(np.maximum(y, 0), y, "max(loss, 0)", tolerance=0)
+    equal(np.maximum(y, 0), y, "max(loss, 0)", tolerance=0)  # as log p ≤ 0
     x = np.zeros_like(case.x) + case.another((len(case.x), 1, *case.x.shape[2:]))
     losses_ = _pixel_weights(case) / _divisor(case) * np.log(case.x.shape[1])
     each = case.arguments.get("reduction") == "none"

@@ -103,7 +103,7 @@ class Law:
         Raises:
             LawError: it is broken.
         """
-        token = _dtype.set(ops.dtype)
+        token = _dtype.set(ops.dtype)  # for `equal`, which sees arrays alone
         ops.last_call = {}
         try:
             returned: Any = self.body(ops, case)  # type: ignore[func-returns-value]
@@ -172,12 +172,12 @@ class Law:
         @hypothesis.settings(
             max_examples=cases,
             phases=phases,
-            database=None,
-            deadline=None,
-            derandomize=False,
+            database=None,  # the same cases at every run, whatever broke before
+            deadline=None,  # a slow machine breaks no law
+            derandomize=False,  # else the seed would not count
             print_blob=False,
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,  # one smallest case, not one for each sentence
+            suppress_health_check=list(HealthCheck),  # a law may reject many cases
         )
         @hypothesis.given(self.cases)
         def attempt(case: Case) -> None:
@@ -238,7 +238,7 @@ def _is_known(array: np.ndarray, case: Case) -> bool:
 
 def _where(error: Exception) -> str:
     """Name an error, and the line of the law that met it."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    frame = traceback.extract_tb(error.__traceback__)[-1]  # where it was raised
     return f"{type(error).__name__}: {error} (line {frame.lineno}: {frame.line})"
 
 
@@ -324,7 +324,7 @@ def equal(
     errors = _errors(came, expected, terms)
     if came.dtype != np.float32 or _dtype.get() == "float32":  # else it is no measure
         note_error(float(errors.max(initial=0)))
-    wrong = ~(errors <= tolerance)
+    wrong = ~(errors <= tolerance)  # also of nan
     if wrong.any():
         raise Difference(_difference(came, expected, wrong, what))
 
@@ -354,7 +354,7 @@ def inner(a: Any, b: Any) -> Inner:
     Raises:
         Difference: their shapes differ.
     """
-    if np.shape(a) != np.shape(b):
+    if np.shape(a) != np.shape(b):  # vdot would flatten them, and say nothing
         raise Difference(f"of ⟨a, b⟩ a has shape {np.shape(a)} and b {np.shape(b)}")
     product = Inner(np.vdot(a, b))
     product.terms = float(np.linalg.norm(np.ravel(a) * np.ravel(b)))

@@ -11,22 +11,13 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from .cases import (
-    Case,
-    batches,
-    distinct,
-    poolings,
-    seeds,
-    tied,
-    unequal,
-    whole_numbers,
-)
+from . import cases as drawn
+from .cases import Case, distinct, tied, unequal, whole_numbers
 from .general import Operator, call, judge, pull_back
 from .implementation import Implementation
 from .pooling import frame, with_arguments, with_image
+from .sources import ZEILER
 from .statement import equal, inner, law
-
-ZEILER = "Zeiler and Fergus 2014, section 2.1"
 
 
 def tilings(values: Any = distinct) -> SearchStrategy[Case]:
@@ -35,9 +26,10 @@ def tilings(values: Any = distinct) -> SearchStrategy[Case]:
     def apart(case: Case) -> Case:
         a = case.arguments
         pairs = zip(a["stride"], a["kernel_size"], strict=True)
+        # a stride of a kernel or more
         return with_arguments(case, stride=tuple(max(pair) for pair in pairs))
 
-    cases = poolings(values=values, dilation=(1, 1))
+    cases = drawn.poolings(values=values, dilation=(1, 1))
     return cases.map(apart).filter(_fits)
 
 
@@ -65,10 +57,12 @@ def unpoolings(draw: DrawFn) -> Case:
         (draw(st.integers(0, k // 2)), draw(st.integers(0, k // 2))) for k in kernel
     ]
     usual = usual_size(maxima, kernel, stride, padding)
+    # the sizes that a pool takes to the same number of windows
     more = [draw(st.integers(1 - s, s - 1)) for s in stride]
     size = [n + m for n, m in zip(usual, more, strict=True)]
-    assume(min(*usual, *size) > 0)
-    N, C, seed = draw(batches()), draw(st.integers(1, 3)), draw(seeds())
+    assume(min(*usual, *size) > 0)  # the padding may take all
+    # x and indices are (N, C, *maxima)
+    N, C, seed = draw(drawn.batches()), draw(st.integers(1, 3)), draw(drawn.seeds())
     rng, shape = np.random.default_rng(seed), (N, C, *maxima)
     inputs = {
         "x": whole_numbers(rng, shape),
@@ -93,7 +87,7 @@ def pixels_for(
     if values <= pixels and rng.random() < 0.5:  # each its own
         planes = [rng.permutation(pixels)[:values] for _ in range(shape[0] * shape[1])]
         return np.array(planes).reshape(shape)
-    few = np.append(rng.integers(0, pixels, 3), -1)
+    few = np.append(rng.integers(0, pixels, 3), -1)  # many values for one pixel
     return rng.choice(few, shape)
 
 
@@ -103,7 +97,7 @@ judge(
         unpoolings(),
         ("x",),
         ("x", "indices"),
-        source="Zeiler and Fergus 2014, section 2.1",
+        source=ZEILER,
     )
 )
 
@@ -118,14 +112,14 @@ def pooled_with_indices(
 
 @law(
     "max_unpool2d",
-    tilings(lambda rng, shape: -distinct(rng, shape)),
+    tilings(lambda rng, shape: -distinct(rng, shape)),  # above 0: the zeros around lose
     "pool(unpool(pool x)) = pool x for x > 0, windows apart",
     ZEILER,
 )
 def pooling_undoes_it(ops: Implementation, case: Case) -> None:
     """The maxima stand where they stood, and zeros around them lose."""
     y, indices = pooled_with_indices(ops, case)
-    image = ops.max_unpool2d(y, indices, **undoing(case))
+    image = ops.max_unpool2d(y, indices, **undoing(case))  # (N, C, H, W)
     again, found = pooled_with_indices(ops, with_image(case, image))
     equal(again, y, "pool(unpool(pool x))", tolerance=0)
     equal(found, indices, "the indices of the image put back", tolerance=0)
@@ -146,7 +140,7 @@ def it_is_the_adjoint_of_picking_the_maxima(ops: Implementation, case: Case) -> 
     equal(inner(case.x, image), inner(y, v), "⟨x, unpool v⟩")
     gy = case.another(image, 1)
     (gx,) = ops.gradients("max_unpool2d", gy, v, indices, **undoing(case))
-    flat = gy.reshape(*gy.shape[:2], -1)
+    flat = gy.reshape(*gy.shape[:2], -1)  # (N, C, H·W)
     picked = np.take_along_axis(flat, indices.reshape(*flat.shape[:2], -1), axis=-1)
     equal(gx, picked.reshape(gx.shape), "gy[indices]", tolerance=0)
 
@@ -161,20 +155,26 @@ def it_is_the_backward_pass_of_max_pooling(ops: Implementation, case: Case) -> N
     y, indices = pooled_with_indices(ops, case)
     v = case.another(y)
     image = ops.max_unpool2d(v, indices, **undoing(case))
+    # The pool's indices and its backward pass name the same pixels.
     (gx,) = ops.gradients("max_pool2d", v, case.x, **case.arguments)
     equal(image, gx, "unpool(v, indices)", tolerance=0)
 
 
-@law("max_unpool2d", unpoolings(), "y[indices[r, q]] = x[r, q], 0 elsewhere; last wins")
+@law(
+    "max_unpool2d",
+    unpoolings(),
+    "y[indices[r, q]] = x[r, q], the last if several, else 0",
+)
 def each_value_is_where_its_index_says(ops: Implementation, case: Case) -> None:
     """Of several for one pixel the last stays, and it alone gets the gradient."""
     y = call(ops, case)
-    planes = case.x.shape[0] * case.x.shape[1]
+    planes = case.x.shape[0] * case.x.shape[1]  # a plane for each image and channel
     values, indices = case.x.reshape(planes, -1), case.indices.reshape(planes, -1)
     gy = case.another(y)
     (gx,) = pull_back(ops, case, gy).values()
     expected, gradient = np.zeros((planes, y[0, 0].size)), np.zeros_like(values)
     for plane in range(planes):
+        # later values take an earlier one's place
         last = {at: i for i, at in enumerate(indices[plane].tolist()) if at >= 0}
         pixels, kept = list(last), list(last.values())
         expected[plane, pixels] = values[plane, kept]
@@ -186,19 +186,20 @@ def each_value_is_where_its_index_says(ops: Implementation, case: Case) -> None:
 @law(
     "max_unpool2d",
     unpoolings(),
-    "H = (OH − 1)·SH − top − bottom + KH, up to SH − 1 more if output_size says so",
+    "(h − 1)·SH − top − bottom + KH rows of h; by output_size up to SH − 1 more",
 )
 def a_larger_output_only_has_more_zeros(ops: Implementation, case: Case) -> None:
     """The rows that a stride passed over; a pixel's number changes with the width."""
     a, x = dict(case.arguments), case.x
     del a["output_size"]
     H, W = usual_size(x.shape[2:], *a.values())
-    nowhere = np.full(x.shape, -1)
+    nowhere = np.full(x.shape, -1)  # so that only the size is seen
     zeros = np.zeros((*x.shape[:2], H, W))
     equal(ops.max_unpool2d(x, nowhere, **a), zeros, "the size if none is given")
     rng = np.random.default_rng(case.seed)
     rows, cols = (rng.integers(0, n, x.shape) for n in (H, W))
-    y = ops.max_unpool2d(x, rows * W + cols, **a)
+    y = ops.max_unpool2d(x, rows * W + cols, **a)  # the number of pixel (row, column)
+    # one more would be one window more
     larger = H + a["stride"][0] - 1, W + a["stride"][1] - 1
     wider = frame(y, ((0, larger[0] - H), (0, larger[1] - W)), 0)
     for given in (larger, (*x.shape[:2], *larger)):
@@ -211,7 +212,7 @@ def without_a_stride_the_windows_are_tiles(ops: Implementation, case: Case) -> N
     """As the pool that it undoes: side by side, without padding."""
     kernel = case.arguments["kernel_size"]
     size = 2 * kernel[0], 3 * kernel[1]
-    x = np.resize(case.x, (*case.x.shape[:2], *size))
+    x = np.resize(case.x, (*case.x.shape[:2], *size))  # 2 × 3 tiles, none of them 0
     y, indices = ops.max_pool2d(x, kernel, return_indices=True)
     image = ops.max_unpool2d(y, indices, kernel)
     equal(image.shape, x.shape, "size")

@@ -116,6 +116,7 @@ def choose(subjects: Sequence[str] = (), dtype: str = "float64") -> list[Law]:
     Raises:
         ValueError: there is no law of a subject.
     """
+    # once, if named twice
     named = [law for subject in dict.fromkeys(subjects) for law in laws_of(subject)]
     return [
         law
@@ -126,6 +127,7 @@ def choose(subjects: Sequence[str] = (), dtype: str = "float64") -> list[Law]:
 
 def in_order(laws: Iterable[Law]) -> list[Law]:
     """Put the laws of one subject together, in the order in which subjects appear."""
+    # reversed: the first of each stays
     first = {law.subject: i for i, law in reversed([*enumerate(LAWS)])}
     return sorted(laws, key=lambda law: first[law.subject])
 
@@ -139,6 +141,7 @@ def attempt(law: Law, ops: Implementation, cases: int = CASES, seed: int = 0) ->
     try:
         verdict = law.hold(ops, cases, seed)
     except LawError as error:
+        # the others are tried all the same
         return Result(law, error.cases, None, str(error))
     return Result(law, verdict.cases, verdict.worst_error)
 
@@ -171,7 +174,7 @@ def render(report: Report) -> str:
         _row(subject, results) + ("" if all(r.held for r in results) else "  broken")
         for subject, results in _by_subject(report.results)
     ]
-    digits = 1 if report.seconds < 10 else 0
+    digits = 1 if report.seconds < 10 else 0  # 0.4 s, but no tenths of a minute
     total = f"{_row('all', report.results)}  in {report.seconds:.{digits}f} s"
     title = (
         f"{'':<20}{'laws held':>11}{'cases':>9}{'worst error':>14}{'of gradients':>14}"
@@ -213,6 +216,7 @@ def _machine(device: str) -> Iterator[str]:
 def _row(subject: str, results: Sequence[Result]) -> str:
     held = sum(result.held for result in results)
     values = [r.worst_error for r in results if not r.is_of_gradients]
+    # Rounding costs a difference of slopes 7 digits: a column of its own.
     gradients = [r.worst_error for r in results if r.is_of_gradients]
     return (
         f"{subject:<20}"
@@ -225,7 +229,7 @@ def _row(subject: str, results: Sequence[Result]) -> str:
 
 def _worst(errors: Iterable[float | None]) -> str:
     """Write the largest error of the laws that held; a dash where none did."""
-    seen = [error for error in errors if error is not None]
+    seen = [error for error in errors if error is not None]  # None of those that broke
     if not seen:
         return "-"
     return f"{max(seen):.1e}" if max(seen) else "0"
@@ -271,14 +275,14 @@ def markdown() -> str:
     lines = ["| operator | law | formula | source |", "|---|---|---|---|"]
     for law in in_order(LAWS):
         cells = law.subject, law.name, f"`{law.formula}`", law.source
-        escaped = (cell.replace("|", r"\|") for cell in cells)
+        escaped = (cell.replace("|", r"\|") for cell in cells)  # | parts cells
         lines.append(f"| {' | '.join(escaped)} |".replace("  ", " "))
     return "\n".join(lines) + "\n"
 
 
 def with_table(text: str) -> str:
     """Return the text of README.md with the table at its end written anew."""
-    words, _, _ = text.partition("| operator |")
+    words, _, _ = text.partition("| operator |")  # the table is the last
     return words + markdown()
 
 

@@ -36,6 +36,41 @@ def test_law_is_written_out(law):
     assert law.meaning.rstrip(".") != law.formula
 
 
+@pytest.mark.parametrize(
+    "letters",
+    [
+        "f is the operator",
+        "v is the gradient",
+        "g(v) is the backward pass",
+        "gx, gw, gb",
+        "u is another input",
+        "w, beside v, another gradient",
+        "h a small step",
+    ],
+)
+def test_letters_of_the_formulas_are_explained_before_the_table(letters):
+    words, _, _ = TEXT.partition("| operator |")
+    assert letters in " ".join(words.split("## Every law")[1].split())
+
+
+@pytest.mark.parametrize(
+    "subject, name, condition",
+    [
+        ("max_pool2d", "it commutes with relu", "where every window sees a pixel"),
+        ("max_pool2d", "it commutes with increasing functions", "f(−∞) = −∞"),
+        ("max_pool2d", "a stride leaves out outputs", "rounded down"),
+        ("avg_pool2d", "of a constant it is that constant", "if those alone count"),
+        ("conv_transpose2d", "its size is undone by a convolution", "n + e // s"),
+        ("conv_transpose2d", "its adjoint is the convolution", "[: H, : W]"),
+        ("conv2d", "its adjoint is the transposed convolution", "output_padding"),
+        ("metrics", "they are shares", "where t_i > 0"),
+    ],
+)
+def test_a_formula_says_its_condition(subject, name, condition):
+    (law,) = [law for law in laws_of(subject) if law.name == name]
+    assert condition in law.formula
+
+
 def test_own_operator_breaks_laws_as_shown():
     with pytest.raises(LawError) as caught:
         exec(OWN_OPERATOR, {})
