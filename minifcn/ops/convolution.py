@@ -372,7 +372,9 @@ def conv2d(
         y[n, o, r, q] = b[o] + Σ over c, i, j of
             weight[o, c, i, j] · x[n, c, r·SH + i·DH − top, q·SW + j·DW − left]
 
-    with zeros outside of x. As `torch.nn.functional.conv2d`.
+    with zeros outside of x. As `torch.nn.functional.conv2d`. (What is no number, or
+    infinite, shows in all windows that see it; with a stride, it may show in one beside
+    them as well, as zeros fill the kernel up to a multiple of the stride.)
 
     Args:
         x: (N, C, H, W).
