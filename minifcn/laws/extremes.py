@@ -258,6 +258,23 @@ def _gradients_of_part(
         equal(g, expected, f"the gradient of {name} from {part.place}")
 
 
+def judge_large_sum(operator: str) -> None:
+    """Add the law of many pixels for a loss."""
+
+    def body(ops: Implementation, case: Case) -> None:
+        """However many they are, none is left out."""
+        total = replace(case, arguments=case.arguments | {"reduction": "sum"})
+        each = call(ops, case)
+        equal(call(ops, total), each.sum(), "the sum")
+        (g,) = pull_back(ops, case, np.ones(each.shape)).values()
+        (found,) = pull_back(ops, total, np.array(1.0)).values()
+        equal(found, g, "the gradient of the sum")
+
+    formula = "sum = Σ over n, h, w of none[n, h, w], of hundreds of pixels"
+    cases = large_losses(operator)
+    add_law(operator, "a sum of many is a sum of all", cases, formula, "", body)
+
+
 def judge_gaps(
     operator: str, cases: SearchStrategy[Case], exactly: bool = True
 ) -> None:
@@ -306,6 +323,7 @@ judge_large(
 )
 for _name in ("nll_loss", "cross_entropy"):
     judge_large(_name, large_losses(_name), rectangle)
+    judge_large_sum(_name)
 for _name in ("conv2d", "max_pool2d", "avg_pool2d"):
     _values = distinct if _name == "max_pool2d" else whole_numbers
     judge_large(_name, large_windows(_name, _values), window)

@@ -67,6 +67,28 @@ def _(larger, x, y):
     return np.fmax(x, y)
 
 
+for operator in ("nll_loss", "cross_entropy"):
+
+    @fault(operator, "sum of the first 128 pixels")
+    def _(right, x, target, weight=None, ignore_index=255, reduction="mean"):
+        y = right(x, target, weight, ignore_index, reduction)
+        if reduction != "sum":
+            return y
+        few = np.array(target)
+        few.flat[128:] = ignore_index
+        first = right(x, few, weight, ignore_index, reduction)
+        return Shown(first.data)(y)
+
+    @fault(operator, "gradient of the first 128 pixels")
+    def _(right, x, target, weight=None, ignore_index=255, reduction="mean"):
+        y = right(x, target, weight, ignore_index, reduction)
+        if reduction != "sum":
+            return y
+        few = np.array(target)
+        few.flat[128:] = ignore_index
+        return Shown(y.data)(right(x, few, weight, ignore_index, reduction))
+
+
 # ---- scores of −∞
 
 
