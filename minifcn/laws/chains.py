@@ -15,7 +15,6 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
-from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -35,6 +34,8 @@ FRAMED = ("pad + conv", "pad + max")
 KERNELS = ((2, 3), (3, 1), (1, 2), (3, 2), (1, 3), (2, 1), (2, 2), (3, 3), (1, 1))
 STRIDES = ((1, 1), (2, 1), (1, 2), (2, 2), (3, 1), (2, 3), (1, 1))
 DILATIONS = ((1, 1), (1, 1), (2, 1), (1, 2))
+DIVISORS = (None, None, None, 2)
+VALUES = (-72.0, 36.0)  # of frames: multiples of 36 too; one is seldom a maximum
 PLAIN = (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)  # a window of one pixel
 
 
@@ -71,6 +72,7 @@ class Layer(NamedTuple):
         if part == "norm":
             # β of ½: however large the numbers, the quotients are about 1.
             return nn.LocalResponseNorm(2, alpha=1.0, beta=0.5)
+        # ((top, bottom), (left, right)), once: a Pad below has framed the map already.
         padding = 0 if "pad" in self.kind else self.padding
         window = self.kernel, self.stride, padding
         if part == "max":
@@ -78,6 +80,7 @@ class Layer(NamedTuple):
         if part == "mean":
             count = self.ceil_mode, self.count_include_pad, self.divisor
             return nn.AvgPool2d(*window, *count, self.dilation)
+        # weight: (O, C/groups, KH, KW); copies, as training changes them.
         conv = nn.Conv2d(*self.channels, *window, self.dilation, self.groups)
         conv.weight.data = inputs[f"weight{number}"].copy()
         conv.bias.data = inputs[f"bias{number}"].copy()
@@ -92,20 +95,23 @@ def chains(draw: DrawFn, padded: bool = True, learns: bool = False) -> Case:
     """Draw an image and one to three layers: x, and weight0, bias0, weight1 and so on.
 
     All numbers are whole, and small enough that the answers are exact in float64;
-    unless there is a norm (see `tolerance`).
+    unless there is a norm (see `is_whole`).
 
     Args:
         padded: whether layers may be padded, and pools rounded up.
-        learns: whether there must be a convolution.
+        learns: whether the first of several layers is a convolution, so that gradients
+            have the others to come through; there is no norm then.
     """
     seed, N, C = draw(seeds()), draw(batches()), draw(st.integers(1, 2))
     layers: list[Layer] = []
-    for _ in range(draw(st.integers(1, 3))):
-        layers.append(draw(_layers(layers, C, padded)))
-    assume(not learns or any("conv" in layer.kind for layer in layers))
+    for number in range(draw(st.integers(1 + learns, 3))):
+        kinds = CONVS if learns and number == 0 else _kinds(layers, padded)
+        layers.append(draw(_layers(kinds, layers, C, padded)))
+    # One window of all layers at the least, and up to 5 × 5 answers at stride 1.
     H, W = (f.size + draw(st.integers(0, 4)) for f in receptive_fields(layers))
     inputs = _numbers(np.random.default_rng(seed), layers, (N, C, H, W + (H == W)))
-    if draw(st.integers(0, 4)) == 4:  # at the end, as whole numbers end here
+    # Whole numbers end here. Gradients of large ones would cancel to nothing.
+    if not learns and draw(st.integers(0, 4)) == 4:
         channels = _channels(layers[-1])
         layers.append(Layer("norm", (channels, channels), *PLAIN))
     return Case("net", inputs, {"layers": layers}, seed)
@@ -122,12 +128,18 @@ def strided_chains(draw: DrawFn) -> Case:
     return replace(case, arguments={**case.arguments, "stride": stride})
 
 
-@st.composite
-def _layers(draw: DrawFn, below: list[Layer], first: int, padded: bool) -> Layer:
-    """Draw a layer over others, the lowest of which is given `first` channels."""
+def _kinds(below: list[Layer], padded: bool) -> tuple[str, ...]:
+    """Return what a layer over others may be."""
     kinds = CONVS + POOLS + (FRAMED if padded else ())
     # One mean at the most, as numbers are 36 times as large for each.
-    kinds += () if any("mean" in layer.kind for layer in below) else MEANS
+    return kinds if any("mean" in layer.kind for layer in below) else kinds + 2 * MEANS
+
+
+@st.composite
+def _layers(
+    draw: DrawFn, kinds: tuple[str, ...], below: list[Layer], first: int, padded: bool
+) -> Layer:
+    """Draw a layer over others, the lowest of which is given `first` channels."""
     kind = draw(st.sampled_from(kinds))
     kernel, dilation = (draw(st.sampled_from(s)) for s in (KERNELS, DILATIONS))
     # Half a window at the most, as pools ask.
@@ -135,7 +147,8 @@ def _layers(draw: DrawFn, below: list[Layer], first: int, padded: bool) -> Layer
     top, bottom, left, right = (draw(st.integers(0, most[i // 2])) for i in range(4))
     C = _channels(below[-1]) if below else first
     is_conv = "conv" in kind
-    groups = draw(st.sampled_from((1, C))) if is_conv else 1
+    groups = draw(st.sampled_from((1, C))) if is_conv else 1  # C: depthwise
+    # Many channels are made no more, or the third layer would take long.
     O = groups * (draw(st.integers(1, 2)) if C < 4 else 1) if is_conv else C
     return Layer(
         kind,
@@ -148,8 +161,8 @@ def _layers(draw: DrawFn, below: list[Layer], first: int, padded: bool) -> Layer
         # Convolutions never round up, nor can what stands beside them.
         ceil_mode=padded and not is_conv and draw(st.booleans()),
         count_include_pad=draw(st.booleans()),
-        divisor=draw(st.sampled_from((None, None, 2, 9))) if "mean" in kind else None,
-        value=draw(st.sampled_from((-72.0, 36.0))) if "pad" in kind else 0,
+        divisor=draw(st.sampled_from(DIVISORS)) if "mean" in kind else None,
+        value=draw(st.sampled_from(VALUES)) if "pad" in kind else 0,
     )
 
 
@@ -161,7 +174,7 @@ def _channels(layer: Layer) -> int:
 
 def _strides(below: list[Layer]) -> SearchStrategy[Pair]:
     """Draw a stride that leaves shift-and-stitch few runs."""
-    runs = prod(prod(layer.stride) for layer in below)
+    runs = prod(prod(layer.stride) for layer in below)  # FH · FW, so far
     return st.sampled_from([s for s in STRIDES if runs * prod(s) <= MOST_RUNS])
 
 
@@ -174,6 +187,7 @@ def _numbers(
     for number, layer in enumerate(layers):
         if "conv" in layer.kind:
             C, O = layer.channels
+            # Weights are factors: only what is added must be a multiple of the unit.
             weight = rng.integers(-3, 4, (O, C // layer.groups, *layer.kernel))
             inputs[f"weight{number}"] = weight * 1.0
             inputs[f"bias{number}"] = rng.integers(-9, 10, O) * unit
@@ -191,9 +205,9 @@ def build(case: Case) -> nn.Module:
     return nn.Sequential(*modules).eval()
 
 
-def tolerance(case: Case) -> float | None:
-    """Return 0 where a chain keeps to whole numbers, else None: the usual one."""
-    return None if case.arguments["layers"][-1].kind == "norm" else 0
+def is_whole(case: Case) -> bool:
+    """Whether a chain keeps to whole numbers from the image to its answers."""
+    return case.arguments["layers"][-1].kind != "norm"  # which stands at the end
 
 
 def receptive_fields(layers: list[Layer]) -> tuple[ReceptiveField, ReceptiveField]:

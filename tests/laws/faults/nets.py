@@ -4,10 +4,100 @@ import copy
 
 import numpy as np
 
-from minifcn import Tensor, nn
-from minifcn.models.dense import extent_of, output_stride
+from minifcn import Function, Tensor, nn
+from minifcn.geometry import pair
+from minifcn.models.dense import CountingAvgPool2d, extent_of, output_stride
 
 from . import changed, fault, flipped, on_data, wrong_gradient
+
+# ---- layers that are changed
+
+
+def rewritten(layer, change):
+    """A net of changed copies of its single layers; its parameters are the same."""
+    layer = copy.copy(layer)
+    if not isinstance(layer, nn.Layers):
+        return change(layer)
+    for name, part in list(layer.children()):
+        setattr(layer, name, rewritten(part, change))
+    return layer
+
+
+def padded_with_zeros(layer):
+    if isinstance(layer, nn.Pad) and np.isfinite(layer.value):
+        layer.value = 0
+    return layer
+
+
+def counting_all_taps(layer):
+    if isinstance(layer, CountingAvgPool2d):  # which has a frame, and holes
+        window = layer.kernel_size, layer.stride
+        mean = nn.AvgPool2d(*window, dilation=layer.dilation)
+        return nn.Sequential(nn.Pad(layer.padding), mean)
+    if isinstance(layer, nn.AvgPool2d):
+        layer.count_include_pad = True
+    return layer
+
+
+def counting_the_image_alone(layer):
+    if isinstance(layer, CountingAvgPool2d):
+        layer.counted = None
+    elif isinstance(layer, nn.AvgPool2d):
+        layer.count_include_pad = False
+    return layer
+
+
+def dividing_by_the_taps(layer):
+    if isinstance(layer, nn.AvgPool2d):
+        layer.divisor_override = None
+    return layer
+
+
+def without_norm(layer):
+    if isinstance(layer, nn.LocalResponseNorm):
+        layer.alpha = 0
+    return layer
+
+
+CHANGES = {
+    "the Pad's value lost": padded_with_zeros,
+    "means count all taps": counting_all_taps,
+    "means count the image alone": counting_the_image_alone,
+    "means divided by their taps alone": dividing_by_the_taps,
+    "no norm": without_norm,
+    "dropout drops": lambda layer: layer.train(),
+}
+
+
+def stitches_changed(name, change):
+    """Register one whose runs at other offsets are those of a changed net."""
+
+    @fault("shift_and_stitch", name + " off the net's own answers")
+    def _(right, net, x, stride=1):
+        (SH, SW), (FH, FW) = output_stride(net, stride), extent_of(net).stride
+        y = right(rewritten(net, change), x).data
+        y[:, :, ::FH, ::FW] = right(net, x).data[:, :, ::FH, ::FW]
+        return Tensor(np.ascontiguousarray(y[:, :, ::SH, ::SW]))
+
+
+def dense_changed(name, change):
+    @fault("a_trous", name)
+    def _(right, net, stride=1):
+        return rewritten(right(net, stride), change)
+
+
+for name, change in CHANGES.items():
+    stitches_changed(name, change)
+    dense_changed(name, change)
+
+
+def last_of(net, stride):
+    """Slices that take the answers at the last offset; None if stride is below f."""
+    FH, FW = extent_of(net).stride
+    if pair(stride, "stride") != (FH, FW) or (FH, FW) == (1, 1):
+        return None
+    return np.s_[:, :, FH - 1 :: FH, FW - 1 :: FW]
+
 
 # ---- shift-and-stitch
 
@@ -67,6 +157,22 @@ def _(right, net, x, stride=1):
         for n, f, s in zip(y.shape[2:], (FH, FW), (SH, SW), strict=True)
     )
     return on_data(lambda a: a[:, :, H][..., W])(y)
+
+
+@fault("shift_and_stitch", "stride of the net's own from the last offset")
+def _(right, net, x, stride=1):
+    part = last_of(net, stride)
+    if part is None:
+        return right(net, x, stride)
+    return Tensor(np.ascontiguousarray(right(net, x).data[part]))
+
+
+@fault("shift_and_stitch", "a ReLU in place writes over x")
+def _(right, net, x, stride=1):
+    y = right(net, x, stride)
+    if isinstance(net.layers[0], nn.ReLU):
+        np.maximum(x.data, 0, out=x.data)
+    return y
 
 
 # ---- à trous
@@ -146,6 +252,80 @@ def _(a_trous, net, stride=1):
 def _(a_trous, net, stride=1):
     a_trous(net, stride)  # refuses what it refuses
     return net
+
+
+class Then(nn.Module):
+    """A net, and a function of its answers."""
+
+    def __init__(self, net, function):
+        self.net, self.function = net, function
+
+    def forward(self, *inputs):
+        return self.function(self.net(*inputs))
+
+
+class Held(Function):
+    """The operand; its gradient passes at every step-th pixel alone."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def forward(self, x):
+        return x.copy()
+
+    def backward(self, gy):
+        (SH, SW), gx = self.step, np.zeros_like(gy)
+        gx[:, :, ::SH, ::SW] = gy[:, :, ::SH, ::SW]
+        return gx
+
+
+@fault("a_trous", "no gradient from the answers in between")
+def _(right, net, stride=1):
+    FH, FW = extent_of(net).stride
+    SH, SW = output_stride(net, stride)
+    return Then(right(net, stride), lambda y: Held((FH // SH, FW // SW))(y))
+
+
+@fault("a_trous", "gradient divided by the answers in between")
+def _(right, net, stride=1):
+    runs = int(np.prod(extent_of(net).stride))
+
+    class Mean(Held):
+        def backward(self, gy):
+            return gy / runs
+
+    return Then(right(net, stride), lambda y: Mean(None)(y))
+
+
+@fault("a_trous", "stride of the net's own from the last offset")
+def _(right, net, stride=1):
+    part = last_of(net, stride)
+    if part is None:
+        return right(net, stride)
+    take = on_data(lambda a: a[part])
+    return Then(right(net), take)
+
+
+@fault("a_trous", "holes of a branch widened by the one before it")
+def _(right, net, stride=1):
+    dense = right(net, stride)
+    for (key, both), (_, plain) in zip(dense.children(), net.children(), strict=True):
+        if isinstance(plain, nn.Branches):
+            steps = pair(plain.layers[0].stride, "stride")
+            first, second = both.layers
+            second = rewritten(second, lambda layer, by=steps: widened(layer, by))
+            setattr(dense, key, nn.Branches(first, second))
+    return dense
+
+
+def widened(layer, by):
+    """Dilation times `by`; zeros at the ends, so that the size stays."""
+    if not hasattr(layer, "dilation"):
+        return layer
+    kernel, dilation = pair(layer.kernel_size, ""), pair(layer.dilation, "")
+    layer.dilation = tuple(d * n for d, n in zip(dilation, by, strict=True))
+    more = [(k - 1) * (d * n - d) for k, d, n in zip(kernel, dilation, by, strict=True)]
+    return nn.Sequential(nn.Pad(((0, more[0]), (0, more[1]))), layer)
 
 
 # ---- operators whose fault shows where the whole image is one of many patches
