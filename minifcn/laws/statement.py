@@ -147,8 +147,7 @@ class Law:
         ledger = _Ledger()
         token = _ledger.set(ledger)
         try:
-            with _writing_nothing():
-                self._attack(ops, cases, seed, shrink, ledger)
+            self._attack(ops, cases, seed, shrink, ledger)
         except Flaky as error:
             said = "gives one result, and on the same case at the next call another"
             raise self._failure(ops, said, ledger) from error
@@ -189,7 +188,8 @@ class Law:
                 raise
             ledger.cases += not ledger.broken
 
-        attempt()
+        with _writing_nothing():
+            attempt()
 
     def _failure(self, ops: Implementation, said: str, ledger: _Ledger) -> LawError:
         error = LawError("\n".join([*self._title(ops), *_folded(said)]))
