@@ -119,8 +119,9 @@ def log_softmax_definition(x: Array, dim: int = 1) -> Array:
     rows, results = np.moveaxis(x, dim, -1), np.moveaxis(y, dim, -1)  # views
     for place in np.ndindex(*rows.shape[:-1]):
         log_sum = rows[place][0]
-        for score in rows[place][1:]:
-            log_sum = np.logaddexp(log_sum, score)
+        with np.errstate(invalid="ignore"):  # of a score that is no number
+            for score in rows[place][1:]:
+                log_sum = np.logaddexp(log_sum, score)
         results[place] = [score - log_sum for score in rows[place]]
     return y
 
