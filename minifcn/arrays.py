@@ -17,11 +17,13 @@ from typing import Any, TypeVar
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from . import emulated
+
 Array = Any  # numpy.ndarray or cupy.ndarray: the two share one interface
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-DEVICES = ("cpu", "cuda")  # where arrays can lie
+DEVICES = ("cpu", "cuda", "emulated")  # where arrays can lie
 
 PIECE = 1 << 18  # elements: 1 MiB of float32
 SMALL = 1 << 22  # multiply-adds that a core does in about 0.1 ms
@@ -30,11 +32,15 @@ LEAST_TASKS = 4  # so that several threads share even one small image
 _local = threading.local()  # the workspaces of each thread
 
 
-def array_module(*arrays: Array) -> ModuleType:
-    """Return the library of the arrays: `cupy` if any is CuPy's, else `numpy`."""
-    # By its name, so that CuPy need not be installed.
-    if any(type(array).__module__.partition(".")[0] == "cupy" for array in arrays):
-        return cupy()
+def array_module(*arrays: Array) -> Any:
+    """Return the library of the arrays: NumPy, unless one is of another device.
+
+    That of the GPU is CuPy, that of the emulated device `emulated.library`.
+    """
+    for array in arrays:
+        device = device_of(array)
+        if device != "cpu":
+            return cupy() if device == "cuda" else emulated.library
     return np
 
 
@@ -61,14 +67,27 @@ def cupy() -> ModuleType:
 
 
 def device_of(array: Array) -> str:
-    """Return `"cpu"` or `"cuda"`."""
-    return "cpu" if array_module(array) is np else "cuda"
+    """Return on which of `DEVICES` an array lies."""
+    if isinstance(array, emulated.EmulatedArray):
+        return "emulated"
+    # By its name, so that CuPy need not be installed.
+    return "cuda" if type(array).__module__.partition(".")[0] == "cupy" else "cpu"
+
+
+def on_cpu(array: Array) -> bool:
+    """Whether NumPy works on the array; else kernels do."""
+    return device_of(array) == "cpu"
 
 
 def to_device(array: Array, device: str) -> Array:
     """Return the array on `device`, one of `DEVICES`; no copy if it is there."""
     check_device(device)
-    return to_numpy(array) if device == "cpu" else cupy().asarray(array)
+    if device_of(array) == device:
+        return array
+    array = to_numpy(array)
+    if device == "emulated":
+        return emulated.to_emulated(array)
+    return array if device == "cpu" else cupy().asarray(array)
 
 
 def check_device(device: str) -> None:
@@ -82,11 +101,18 @@ def check_device(device: str) -> None:
         raise ValueError(f"device is {device!r}; it must be {names}")
     if device == "cuda":
         cupy()
+    if device == "emulated":
+        emulated.compiler()
 
 
 def to_numpy(array: Array) -> np.ndarray:
     """Return the array in the computer's own memory, as NumPy's."""
-    return array.get() if device_of(array) == "cuda" else np.asarray(array)
+    return np.asarray(array) if on_cpu(array) else array.get()
+
+
+def contiguous(array: Array) -> Array:
+    """Return the array with its numbers one after the other; itself where they are."""
+    return array_module(array).ascontiguousarray(array).reshape(array.shape)
 
 
 def check_float(array: Array, name: str) -> None:
@@ -161,7 +187,7 @@ def elementwise(task: Callable[..., Any], *arrays: Array) -> None:
     size = arrays[0].size
     # Flattened, other arrays would be copies, and the results lost.
     plain = all(array.flags.c_contiguous for array in arrays)
-    if device_of(arrays[0]) == "cuda" or not plain or size <= PIECE:
+    if not on_cpu(arrays[0]) or not plain or size <= PIECE:
         task(*arrays)
         return
     flat = [array.reshape(-1) for array in arrays]

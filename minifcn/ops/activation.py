@@ -5,9 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, array_module, elementwise
+from ..arrays import Array, array_module, contiguous, elementwise, on_cpu
 from ..autograd import Function, Tensor
+from ..cuda import Kernels
 from .inputs import check_tensors
+
+KERNELS = Kernels(__file__)
 
 _generator = np.random.default_rng(0)  # dropout's own: a checkpoint keeps its state
 
@@ -46,14 +49,22 @@ class ReLU(Function):
 
     def forward(self, x: Array) -> Array:
         # Backward needs y alone (y > 0 just where x > 0), so x may be written over.
+        x = x if self.inplace or on_cpu(x) else contiguous(x)
         self.y = x if self.inplace else array_module(x).empty_like(x)
-        elementwise(lambda x, y: array_module(x).maximum(x, 0, out=y), x, self.y)
+        if on_cpu(x):
+            elementwise(lambda x, y: np.maximum(x, 0, out=y), x, self.y)
+        else:
+            KERNELS.relu(x.size, x, self.y, x.size)
         return self.y
 
     def backward(self, gy: Array) -> Array:
-        xp = array_module(gy)
-        gx = xp.empty_like(gy)
-        elementwise(lambda y, gy, gx: xp.multiply(gy, y > 0, out=gx), self.y, gy, gx)
+        if not on_cpu(gy):
+            gy = contiguous(gy)
+            gx = array_module(gy).empty_like(gy)
+            KERNELS.relu_backward(gx.size, self.y, gy, gx, gx.size)
+            return gx
+        gx = np.empty_like(gy)
+        elementwise(lambda y, gy, gx: np.multiply(gy, y > 0, out=gx), self.y, gy, gx)
         return gx
 
 
@@ -99,14 +110,22 @@ class Dropout(Function):
         self.p = p
 
     def forward(self, x: Array) -> Array:
-        xp = array_module(x)
-        # Drawn by NumPy on the GPU too: a seed gives the same mask on both.
+        if not on_cpu(x):
+            # Kept instead of a mask: the kernel draws the same again from it.
+            self.key = int(_generator.integers(1 << 63))
+            return self._drop(x)
         kept = _generator.random(x.shape, np.float32) >= self.p
-        self.mask = xp.asarray(kept) * x.dtype.type(1 / (1 - self.p))  # 0 or 1/(1 − p)
+        self.mask = kept * x.dtype.type(1 / (1 - self.p))  # 0 or 1/(1 − p)
         return x * self.mask
 
     def backward(self, gy: Array) -> Array:
-        return gy * self.mask
+        return gy * self.mask if on_cpu(gy) else self._drop(gy)
+
+    def _drop(self, x: Array) -> Array:
+        x = contiguous(x)
+        y = array_module(x).empty_like(x)
+        KERNELS.dropout(x.size, x, y, x.size, self.p, self.key)
+        return y
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:

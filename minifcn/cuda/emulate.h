@@ -1,0 +1,153 @@
+// CUDA's threads on a CPU: as much of CUDA as the kernels here use, for the C++ compiler.
+//
+// A launch runs its blocks one after the other, in shuffled order, and within a block
+// its threads, in shuffled order too. A kernel without barriers is a plain function
+// that is called once for each thread. With barriers each thread is a fiber: it runs
+// until its next __syncthreads, and goes on when all threads of the block are there.
+// So a kernel that forgets a barrier reads what another thread has not yet written.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <ucontext.h>
+#include <vector>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+#define __global__ static
+#define __device__ static inline
+#define __forceinline__ inline
+#define __shared__ static
+#define __launch_bounds__(...)
+
+struct dim3 {
+    unsigned x = 1, y = 1, z = 1;
+};
+static dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+using std::max;
+using std::min;
+
+template <typename T>
+static T atomicAdd(T* place, T value) {  // one thread runs at a time
+    T before = *place;
+    *place = before + value;
+    return before;
+}
+
+namespace emulation {
+
+const size_t STACK = 64 * 1024;  // bytes for each fiber
+
+struct Fiber {
+    ucontext_t context;
+    std::vector<char> stack = std::vector<char>(STACK);
+    bool ended = false;
+    void* fake_stack = nullptr;
+};
+
+static ucontext_t scheduler;
+static std::vector<Fiber> fibers;
+static Fiber* running = nullptr;
+static void (*body)(void*);
+static void* arguments;
+static const void* own_stack;  // of the scheduler, for AddressSanitizer
+static size_t own_size;
+
+static void leave(void** fake_stack, const void* stack, size_t size) {
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_start_switch_fiber(fake_stack, stack, size);
+#endif
+}
+
+static void arrive(void* fake_stack, const void** stack, size_t* size) {
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(fake_stack, stack, size);
+#endif
+}
+
+static void begin() {
+    arrive(nullptr, &own_stack, &own_size);
+    body(arguments);
+    running->ended = true;
+    leave(nullptr, own_stack, own_size);
+    swapcontext(&running->context, &scheduler);
+}
+
+static void pause() {
+    Fiber* self = running;
+    leave(&self->fake_stack, own_stack, own_size);
+    swapcontext(&self->context, &scheduler);
+    arrive(self->fake_stack, &own_stack, &own_size);
+}
+
+static void resume(Fiber& fiber) {
+    void* fake_stack = nullptr;
+    running = &fiber;
+    leave(&fake_stack, fiber.stack.data(), STACK);
+    swapcontext(&scheduler, &fiber.context);
+    arrive(fake_stack, nullptr, nullptr);
+}
+
+// Run one block of fibers. False where some threads ended while others still wait.
+static bool run_fibers(const std::vector<unsigned>& order) {
+    fibers.resize(order.size());
+    for (Fiber& fiber : fibers) {
+        fiber.ended = false;
+        getcontext(&fiber.context);
+        fiber.context.uc_stack.ss_sp = fiber.stack.data();
+        fiber.context.uc_stack.ss_size = STACK;
+        fiber.context.uc_link = nullptr;
+        makecontext(&fiber.context, begin, 0);
+    }
+    for (size_t ended = 0; ended < fibers.size();) {
+        ended = 0;
+        for (unsigned t : order) {  // each as far as its next barrier
+            threadIdx.x = t;
+            resume(fibers[t]);
+            ended += fibers[t].ended;
+        }
+        if (ended > 0 && ended < fibers.size()) return false;
+    }
+    return true;
+}
+
+}  // namespace emulation
+
+static void __syncthreads() { emulation::pause(); }
+
+namespace emulation {
+
+static std::vector<unsigned> shuffled(unsigned count, std::mt19937& random) {
+    std::vector<unsigned> order(count);
+    for (unsigned i = 0; i < count; i++) order[i] = i;
+    std::shuffle(order.begin(), order.end(), random);
+    return order;
+}
+
+// Launch: call body(arguments) as every thread of the grid. 0, or 1 where a barrier was
+// not reached by all threads of its block.
+static int launch(unsigned blocks, unsigned threads, unsigned seed, bool barriers,
+                  void (*function)(void*), void* given) {
+    std::mt19937 random(seed);
+    gridDim.x = blocks, blockDim.x = threads;
+    body = function, arguments = given;
+    std::vector<unsigned> order = shuffled(threads, random);
+    for (unsigned block : shuffled(blocks, random)) {
+        blockIdx.x = block;
+        if (barriers) {
+            order = shuffled(threads, random);
+            if (!run_fibers(order)) return 1;
+        } else {
+            for (unsigned t : order) threadIdx.x = t, function(given);
+        }
+    }
+    return 0;
+}
+
+}  // namespace emulation

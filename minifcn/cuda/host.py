@@ -1,0 +1,134 @@
+"""Kernels on the CPU: the same text, compiled by the C++ compiler.
+
+Beside the kernels stands `emulate.h`, which supplies threadIdx and the rest; around
+each a C function that unpacks the arguments and walks over blocks and threads. Compiled
+files are kept, under a name made of all that goes into them.
+"""
+
+import ctypes
+import hashlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..emulated import compiler
+from .source import Kernel, Source
+
+EMULATION = Path(__file__).with_name("emulate.h")
+FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-shared", "-fPIC", "-w")
+SANITIZERS = ("-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined")
+
+
+def cache_folder() -> Path:
+    """Return where compiled kernels are kept: $XDG_CACHE_HOME/minifcn."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "minifcn"
+
+
+_seed = 0  # of the order of blocks and threads
+
+
+def shuffle(seed: int) -> None:
+    """Run blocks and threads in another order from now on."""
+    global _seed
+    _seed = seed
+
+
+def function(
+    source: Source, kernel: Kernel, variant: str
+) -> Callable[[int, int, Sequence[Any]], None]:
+    """Return a function of (blocks, threads, arguments) that runs a kernel."""
+    compiled = getattr(library(source), _symbol(kernel, variant))
+
+    def run(blocks: int, threads: int, values: Sequence[Any]) -> None:
+        # As CUDA's own launch takes them: an array of pointers to the arguments.
+        kept = [
+            ctypes.c_void_p(value.ctypes.data)
+            if isinstance(value, np.ndarray)
+            else np.ctypeslib.as_ctypes_type(value.dtype)(value.item())
+            for value in values
+        ]
+        places = (ctypes.c_void_p * len(kept))(*(ctypes.addressof(k) for k in kept))
+        if compiled(blocks, threads, _seed, places):
+            raise RuntimeError(
+                f"{source.path.name}: {kernel.name}: some threads of a block ended "
+                "while others wait at a __syncthreads()"
+            )
+
+    return run
+
+
+@cache
+def library(source: Source) -> ctypes.CDLL:
+    """Compile a file, unless that is done, and load it.
+
+    Raises:
+        NoCompiler: there is no compiler.
+        RuntimeError: it does not compile; with the compiler's words.
+    """
+    sanitize = bool(os.environ.get("MINIFCN_SANITIZE"))
+    flags = (*FLAGS, *(SANITIZERS if sanitize else ()))
+    code = wrapped(source)
+    words = "\0".join((compiler(), *flags, code, EMULATION.read_text(encoding="utf-8")))
+    name = f"{source.path.stem}-{hashlib.sha256(words.encode()).hexdigest()[:16]}.so"
+    target = cache_folder() / name
+    if not target.exists():
+        compile_to(target, code, flags)
+    return ctypes.CDLL(str(target))
+
+
+def compile_to(target: Path, code: str, flags: Sequence[str]) -> None:
+    """Compile the code into a shared library, written beside and renamed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        text, made = Path(folder) / "kernels.cpp", Path(folder) / target.name
+        text.write_text(code, encoding="utf-8")
+        command = [
+            compiler(),
+            *flags,
+            f"-I{EMULATION.parent}",
+            "-o",
+            str(made),
+            str(text),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{target.stem} does not compile:\n{done.stderr}")
+        made.replace(target)
+
+
+def wrapped(source: Source) -> str:
+    """Return C++ of a file: the emulation, the kernels, and a C function for each."""
+    functions = [
+        _entry(kernel, variant)
+        for kernel in source.kernels.values()
+        for variant in kernel.variants()
+    ]
+    return "\n".join(['#include "emulate.h"', source.code, *functions])
+
+
+def _symbol(kernel: Kernel, variant: str) -> str:
+    return f"launch_{kernel.name}_{variant}"
+
+
+def _entry(kernel: Kernel, variant: str) -> str:
+    unpacked = ", ".join(
+        f"*({parameter.c_type(variant)}*)a[{i}]"
+        for i, parameter in enumerate(kernel.parameters)
+    )
+    return (
+        f'extern "C" int {_symbol(kernel, variant)}'
+        "(unsigned blocks, unsigned threads, unsigned seed, void** given) {\n"
+        "    auto thread = [](void* p) {\n"
+        f"        void** a = (void**)p; {kernel.expression(variant)}({unpacked});\n"
+        "    };\n"
+        f"    return emulation::launch(blocks, threads, seed, "
+        f"{str(kernel.has_barriers).lower()}, thread, given);\n"
+        "}"
+    )

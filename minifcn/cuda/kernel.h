@@ -1,0 +1,12 @@
+// What every .cu file here begins with; it is put in front of each before compiling.
+
+// 64 bits: conv1_2's columns for one image of 500 x 500 are 280,629,504 numbers, and
+// those of a batch of eight no longer fit into 31 bits.
+typedef long long Index;
+
+// Walk over 0 .. n - 1, all threads of the grid together: thread t takes t, t + T,
+// t + 2T and so on, T being their number. Neighbouring threads thus take neighbouring
+// items, which the memory serves at once, and any grid covers any n.
+#define FOR_EACH(i, n)                                                       \
+    for (Index i = blockIdx.x * (Index)blockDim.x + threadIdx.x; i < (n);    \
+         i += (Index)gridDim.x * blockDim.x)

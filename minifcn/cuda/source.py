@@ -1,0 +1,130 @@
+"""The text of a .cu file, and what its kernels are called and take.
+
+A kernel is a template over the type of its numbers, or has no such type:
+
+    template <typename T>
+    __global__ void relu(const T* x, T* y, Index n) { … }
+
+Pointers are arrays; `const` ones are read and the others written. Everything that
+launches a kernel goes by what stands here, so nothing is declared twice.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HEADER = Path(__file__).with_name("kernel.h")
+TYPES: dict[str, Any] = {
+    "Index": np.int64,
+    "float": np.float32,
+    "double": np.float64,
+    "bool": np.bool_,
+    "unsigned char": np.uint8,
+    "unsigned long long": np.uint64,
+}
+FLOATS = {"float32": "float", "float64": "double"}  # what T may be
+
+_KERNEL = re.compile(
+    r"(?P<template>template\s*<\s*typename\s+T\s*>\s*)?"
+    r"__global__\s+void\s+(?P<name>\w+)\s*\((?P<parameters>[^)]*)\)\s*\{"
+)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a kernel takes at one place: `const T* x`, or `Index n`."""
+
+    name: str
+    type: str  # "T", or one of TYPES
+    is_array: bool
+    is_written: bool
+
+    def c_type(self, number: str) -> str:
+        """Return the type in C++, with `number` ("float") for T."""
+        base = number if self.type == "T" else self.type
+        const = "const " if self.is_array and not self.is_written else ""
+        return f"{const}{base}{'*' if self.is_array else ''}"
+
+    def dtype(self, number: Any) -> Any:
+        """Return the type in NumPy, with `number` for T."""
+        return np.dtype(number if self.type == "T" else TYPES[self.type])
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel's name and parameters.
+
+    Attributes:
+        is_template: whether it is compiled for float and for double.
+        has_barriers: whether its threads wait for one another.
+        line: where it begins in its file.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    is_template: bool
+    has_barriers: bool
+    line: int
+
+    def variants(self) -> list[str]:
+        """Return what the kernel is compiled for: "float" and "double", or ""."""
+        return list(FLOATS.values()) if self.is_template else [""]
+
+    def expression(self, variant: str) -> str:
+        """Return its name in C++: relu<float>."""
+        return f"{self.name}<{variant}>" if variant else self.name
+
+
+@dataclass(frozen=True, eq=False)  # one object for each file
+class Source:
+    """A .cu file with its kernels."""
+
+    path: Path
+    text: str
+    kernels: dict[str, Kernel]
+
+    @property
+    def code(self) -> str:
+        """The text to compile: kernel.h, then the file with its own line numbers."""
+        header = HEADER.read_text(encoding="utf-8")
+        return f'{header}\n#line 1 "{self.path.name}"\n{self.text}'
+
+
+@cache
+def read(path: Path) -> Source:
+    """Read a .cu file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: a kernel's parameter of a type that is not in TYPES.
+    """
+    text = path.read_text(encoding="utf-8")
+    found = list(_KERNEL.finditer(text))
+    ends = [*(match.start() for match in found[1:]), len(text)]
+    kernels = {}
+    for match, end in zip(found, ends, strict=True):
+        kernels[match["name"]] = Kernel(
+            match["name"],
+            tuple(_parameter(path, word) for word in match["parameters"].split(",")),
+            is_template=match["template"] is not None,
+            has_barriers="__syncthreads" in text[match.end() : end],
+            line=text.count("\n", 0, match.start()) + 1,
+        )
+    return Source(path, text, kernels)
+
+
+def _parameter(path: Path, text: str) -> Parameter:
+    words = text.replace("*", " * ").replace("__restrict__", " ").split()
+    is_array, is_const = "*" in words, words[0] == "const"
+    name = words[-1]
+    type_ = " ".join(word for word in words[:-1] if word not in ("const", "*"))
+    if type_ != "T" and type_ not in TYPES:
+        raise ValueError(
+            f"{path.name}: parameter {' '.join(text.split())!r} has type {type_!r}; "
+            f"it must be T or one of {', '.join(TYPES)}"
+        )
+    return Parameter(name, type_, is_array, is_array and not is_const)

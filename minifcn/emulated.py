@@ -1,0 +1,110 @@
+"""The emulated device: a GPU that is none, for machines without one.
+
+Its arrays are NumPy's under another type, and as strict as CuPy's: they refuse to be
+mixed with NumPy's. `library` is what `array_module` gives for them. Its kernels are the
+GPU's, compiled by the C++ compiler (see `cuda.host`).
+"""
+
+import os
+import shutil
+from typing import Any
+
+import numpy as np
+
+
+class EmulatedArray(np.ndarray):
+    """An array on the emulated device; `get()` brings it back."""
+
+    def get(self) -> np.ndarray:
+        """Return a copy in NumPy."""
+        return np.array(self.view(np.ndarray))
+
+    def __array_ufunc__(
+        self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **how: Any
+    ) -> Any:
+        _refuse_numpy(ufunc.__name__, [*inputs, *(out or ())])
+        if out:
+            how["out"] = tuple(map(_plain, out))
+        y = getattr(ufunc, method)(*map(_plain, inputs), **how)
+        return out[0] if out else _wrapped(y)
+
+    def __array_function__(
+        self, function: Any, types: Any, args: Any, kwargs: Any
+    ) -> Any:
+        _refuse_numpy(function.__name__, [*_flat(args), *_flat(kwargs.values())])
+        return super().__array_function__(function, types, args, kwargs)
+
+
+def _plain(x: Any) -> Any:
+    return x.view(np.ndarray) if isinstance(x, EmulatedArray) else x
+
+
+def _wrapped(y: Any) -> Any:
+    if isinstance(y, tuple):
+        return tuple(map(_wrapped, y))
+    return np.asarray(y).view(EmulatedArray) if hasattr(y, "dtype") else y
+
+
+def _flat(values: Any) -> Any:
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from _flat(value)
+        else:
+            yield value
+
+
+def _refuse_numpy(name: str, values: Any) -> None:
+    for value in values:
+        if type(value) is np.ndarray and value.ndim:
+            raise TypeError(
+                f"{name} mixes an array of NumPy, of shape {value.shape}, with one of "
+                "the emulated device"
+            )
+
+
+class Library:
+    """NumPy's functions; those that make arrays make them on the emulated device."""
+
+    __name__ = "emulated"
+    MAKERS = frozenset(
+        "arange array asarray ascontiguousarray empty empty_like eye full full_like "
+        "linspace ones ones_like zeros zeros_like".split()
+    )
+    ndarray = EmulatedArray
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(np, name)
+        if name not in self.MAKERS:
+            return function
+        return lambda *args, **kwargs: function(*args, **kwargs).view(EmulatedArray)
+
+
+library = Library()
+
+
+COMPILERS = ("c++", "g++", "clang++")
+
+
+class NoCompiler(ValueError):
+    """There is no C++ compiler."""
+
+
+def compiler() -> str:
+    """Return the C++ compiler: $CXX, or the first of COMPILERS that there is.
+
+    Raises:
+        NoCompiler: says what to install.
+    """
+    for name in (os.environ.get("CXX", ""), *COMPILERS):
+        if name and shutil.which(name):
+            return name
+    raise NoCompiler(
+        "device 'emulated' compiles kernels with a C++ compiler, and none was found "
+        f"({', '.join(COMPILERS)}): install one (Debian and Ubuntu: apt install g++; "
+        "macOS: xcode-select --install), or name yours in CXX"
+    )
+
+
+def to_emulated(array: np.ndarray) -> EmulatedArray:
+    """Copy an array of NumPy to the emulated device."""
+    return np.array(array, order="C").view(EmulatedArray)
