@@ -5,11 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import PIECE, Array, array_module, blocks, parallel
+from ..arrays import PIECE, Array, array_module, blocks, contiguous, on_cpu, parallel
 from ..autograd import Function, Tensor
+from ..cuda import Kernels
 from ..geometry import whole
 from .im2col import overlap
 from .inputs import check_image
+
+KERNELS = Kernels(__file__)
 
 
 def local_response_norm_definition(
@@ -40,22 +43,39 @@ class LocalResponseNorm(Function):
         self.factor, self.beta, self.k = alpha / size, beta, k
 
     def forward(self, x: Array) -> Array:
+        x = x if on_cpu(x) else contiguous(x)
         xp = array_module(x)
         self.x, self.s, y = x, xp.empty_like(x), xp.empty_like(x)
-        parallel(lambda part: self._fill(x[part], self.s[part], y[part]), _bands(x))
+        if on_cpu(x):
+            parallel(lambda part: self._fill(x[part], self.s[part], y[part]), _bands(x))
+        else:
+            numbers = self.factor, self.beta, self.k
+            KERNELS.response_norm(x.size, x, self.s, y, *self._sizes(x), *numbers)
         return y
+
+    def _sizes(self, x: Array) -> tuple[int, ...]:
+        """Return what kernels ask: x's size, C, H·W, and the window within C."""
+        N, C, H, W = x.shape
+        return x.size, C, H * W, min(self.before, C), min(self.after, C)
 
     def _fill(self, x: Array, s: Array, y: Array) -> None:
         """Fill s and y of a few rows of one image, all (C, rows, W)."""
-        xp = array_module(x)
         _window_sum(x * x, self.before, self.after, out=s)
         s *= self.factor
         s += self.k
-        xp.multiply(x, s**-self.beta, out=y)
+        np.multiply(x, s**-self.beta, out=y)
 
     def backward(self, gy: Array) -> Array:
-        gx = array_module(gy).empty_like(gy)
-        parallel(lambda part: self._gradient(part, gy[part], gx[part]), _bands(gy))
+        if on_cpu(gy):
+            gx = np.empty_like(gy)
+            parallel(lambda part: self._gradient(part, gy[part], gx[part]), _bands(gy))
+            return gx
+        direct = contiguous(gy * self.s**-self.beta)  # gy_c · s_c^−β
+        gx = array_module(gy).empty_like(direct)
+        slope = 2 * self.factor * self.beta
+        KERNELS.response_norm_backward(
+            gx.size, self.x, self.s, direct, gx, *self._sizes(gx), slope
+        )
         return gx
 
     def _gradient(self, part: Any, gy: Array, gx: Array) -> None:

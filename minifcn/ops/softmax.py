@@ -1,5 +1,6 @@
 """Softmax and its logarithm, and the losses of classification made of them."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,20 @@ from ..arrays import (
     Array,
     array_module,
     blocks,
+    contiguous,
     device_of,
+    on_cpu,
     parallel,
     to_device,
     to_numpy,
 )
 from ..autograd import Function, Tensor
+from ..cuda import Kernels
 from ..geometry import whole
 from .inputs import check_tensors
+from .summing import total
+
+KERNELS = Kernels(__file__)
 
 REDUCTIONS = ("mean", "sum", "none", "batch")
 LEAST = -(1 << 63)  # whole numbers may be negative here
@@ -52,19 +59,33 @@ class Softmax(Function):
         self.dim = dim
 
     def forward(self, x: Array) -> Array:
-        xp = array_module(x)
-        y = x - x.max(axis=self.dim, keepdims=True)  # ≤ 0: exp never overflows
-        xp.exp(y, out=y)
-        y /= y.sum(axis=self.dim, keepdims=True)
+        if on_cpu(x):
+            y = x - x.max(axis=self.dim, keepdims=True)  # ≤ 0: exp never overflows
+            np.exp(y, out=y)
+            y /= y.sum(axis=self.dim, keepdims=True)
+        else:
+            y = _along(self.dim, KERNELS.softmax, x)
         self.y = y
         return y
 
     def backward(self, gy: Array) -> Array:
+        if not on_cpu(gy):
+            return _along(self.dim, KERNELS.softmax_backward, self.y, gy)
         gx = gy * self.y
-        total = gx.sum(axis=self.dim, keepdims=True)  # Σ gy_k y_k
-        array_module(gy).subtract(gy, total, out=gx)
+        inner = gx.sum(axis=self.dim, keepdims=True)  # Σ gy_k y_k
+        np.subtract(gy, inner, out=gx)
         gx *= self.y
         return gx
+
+
+def _along(dim: int, kernel: Any, *arrays: Array) -> Array:
+    """Run a kernel along an axis of the arrays; return what it writes, like them."""
+    arrays = tuple(map(contiguous, arrays))
+    y = array_module(*arrays).empty_like(arrays[0])
+    C, inner = y.shape[dim], math.prod(y.shape[dim:][1:])  # inner: of the axes behind
+    rows = y.size // C
+    kernel(rows, *arrays, y, rows, C, inner)
+    return y
 
 
 def softmax(x: Tensor, dim: int = 1) -> Tensor:
@@ -135,18 +156,21 @@ class LogSoftmax(Function):
         self.dim = dim
 
     def forward(self, x: Array) -> Array:
-        xp = array_module(x)
-        y = x - x.max(axis=self.dim, keepdims=True)  # ≤ 0: exp never overflows
-        # The largest is now 0, so the sum is 1 or more, and its log exact.
-        y -= xp.log(xp.exp(y).sum(axis=self.dim, keepdims=True))
+        if on_cpu(x):
+            y = x - x.max(axis=self.dim, keepdims=True)  # ≤ 0: exp never overflows
+            # The largest is now 0, so the sum is 1 or more, and its log exact.
+            y -= np.log(np.exp(y).sum(axis=self.dim, keepdims=True))
+        else:
+            y = _along(self.dim, KERNELS.log_softmax, x)
         self.y = y
         return y
 
     def backward(self, gy: Array) -> Array:
-        xp = array_module(gy)
-        gx = xp.exp(self.y)  # the probabilities
+        if not on_cpu(gy):
+            return _along(self.dim, KERNELS.log_softmax_backward, self.y, gy)
+        gx = np.exp(self.y)  # the probabilities
         gx *= gy.sum(axis=self.dim, keepdims=True)
-        return xp.subtract(gy, gx, out=gx)
+        return np.subtract(gy, gx, out=gx)
 
 
 def log_softmax(x: Tensor, dim: int = 1) -> Tensor:
@@ -177,31 +201,44 @@ class Labels:
     """Each pixel's class and weight, and what the sum of the losses is divided by.
 
     Attributes:
-        valid: (N, …), whether the pixel counts.
-        classes: (N, 1, …), as `take_along_axis` wants them; 0 where ignored.
+        valid: (N, …), whether the pixel counts; on the CPU.
+        classes: (N, 1, …), as `take_along_axis` wants them; 0 where ignored. For
+            kernels (N, …), of 64 bits; −1 where ignored.
         w: (N, …), the weight of the pixel's class; 0 where ignored.
-        divisor: a number, not 0 even where no pixel counts.
+        divisor: a number, not 0 even where no pixel counts. It stays on the device:
+            to read it, the computer would wait for a GPU.
     """
 
     def __init__(
         self, target: Array, weight: Array, ignore_index: int, reduction: str
     ) -> None:
-        xp = array_module(target)
         self.reduction = reduction
-        self.valid = target != ignore_index
-        self.classes = xp.where(self.valid, target, 0)[:, None].astype(xp.intp)
-        self.w = weight[self.classes[:, 0]] * self.valid
+        if on_cpu(target):
+            self.valid = target != ignore_index
+            self.classes = np.where(self.valid, target, 0)[:, None].astype(np.intp)
+            self.w = weight[self.classes[:, 0]] * self.valid
+        else:
+            xp, n = array_module(target), target.size
+            target, weight = contiguous(target), contiguous(weight)
+            self.classes = xp.empty_like(target)
+            self.w = xp.empty(target.shape, weight.dtype)
+            KERNELS.pixel_weights(
+                n, target, weight, self.classes, self.w, n, ignore_index
+            )
         self.divisor = self._divisor()
 
     def _divisor(self) -> Any:
         dtype = self.w.dtype.type
         if self.reduction == "mean":
-            total = self.w.sum(dtype=np.float64).astype(dtype)
-            return total if total > 0 else dtype(1)
+            weights = total(self.w).astype(dtype)
+            return weights + (weights == 0)  # not 0 / 0 where no pixel counts
         return dtype(max(1, len(self.w)) if self.reduction == "batch" else 1)
 
     def weigh(self, loss: Array, images: slice = slice(None)) -> Array:
-        """Multiply the losses (n, …) of these images by their weights, in place."""
+        """Multiply the losses (n, …) of these images by their weights, in place.
+
+        On the CPU; kernels do it as they go.
+        """
         loss[~self.valid[images]] = 0  # may be ∞, and w · ∞ = 0 · ∞ would be nan
         loss *= self.w[images]
         return loss
@@ -210,15 +247,14 @@ class Labels:
         """Add up the weighed losses (N, …) as asked."""
         if self.reduction == "none":
             return loss
-        # Very many numbers: summed in float64.
-        return loss.sum(dtype=np.float64).astype(loss.dtype) / self.divisor
+        return total(loss).astype(loss.dtype) / self.divisor
 
     def shares(self, gy: Array) -> Array:
         """Return each pixel's part (N, …) in the gradient: w · gy / divisor.
 
         gy is a number, or (N, …) for reduction "none".
         """
-        return (gy / self.divisor) * self.w
+        return contiguous((gy / self.divisor) * self.w)
 
 
 def _labels(
@@ -226,21 +262,24 @@ def _labels(
 ) -> Labels:
     """Check all that a loss is given."""
     check_tensors(operator, x=x)
-    target = _plain(target, x)
-    weight = _plain(np.ones(x.shape[1:2]) if weight is None else weight, x)
+    target = to_device(_plain(target), device_of(x.data))
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}; it must be one of {REDUCTIONS}")
-    _check_target(operator, x, target, whole(ignore, "ignore_index", LEAST))
+    whole(ignore, "ignore_index", LEAST)
+    target = _checked_target(operator, x, target, ignore)
     return Labels(target, _checked_weight(x, weight), ignore, reduction)
 
 
-def _plain(array: Any, x: Tensor) -> Array:
-    """Return an array, a list or a Tensor as a plain array where x is."""
+def _plain(array: Any) -> Array:
+    """Return an array, a list or a Tensor as a plain array, on its own device."""
     array = array.data if isinstance(array, Tensor) else array
-    return to_device(array, device_of(x.data))
+    return array if hasattr(array, "dtype") else np.asarray(array)
 
 
-def _check_target(operator: str, x: Tensor, target: Array, ignore_index: int) -> None:
+def _checked_target(
+    operator: str, x: Tensor, target: Array, ignore_index: int
+) -> Array:
+    """Return the target; on a GPU as whole numbers of 64 bits, which kernels read."""
     fits = x.ndim >= 2 and target.shape == (x.shape[0], *x.shape[2:])
     if not fits or 0 in x.shape[1:]:
         raise ValueError(
@@ -250,19 +289,26 @@ def _check_target(operator: str, x: Tensor, target: Array, ignore_index: int) ->
         )
     if target.dtype.kind not in "iu":
         raise TypeError(f"target must hold whole numbers; its type is {target.dtype}")
+    if not on_cpu(target):
+        target = target.astype(np.int64, copy=False)
     wrong = ((target < 0) | (target >= x.shape[1])) & (target != ignore_index)
-    if wrong.any():
+    if wrong.any():  # the one number that a loss on a GPU reads back: a kernel would
+        # read beside the scores
         values = np.unique(to_numpy(target[wrong]))
         raise ValueError(
             f"target holds {', '.join(map(str, values[:5]))}; it must be a class "
             f"0 … {x.shape[1] - 1} or ignore_index = {ignore_index} (x has shape "
             f"{x.shape}, target {target.shape})"
         )
+    return target
 
 
-def _checked_weight(x: Tensor, weight: Array) -> Array:
-    """Return the weights in x's type."""
+def _checked_weight(x: Tensor, weight: Any) -> Array:
+    """Return the weights in x's type, where x is; checked where they were."""
     C = x.shape[1]
+    if weight is None:
+        return array_module(x.data).ones(C, x.dtype)
+    weight = _plain(weight)
     if weight.dtype.kind not in "fiu":
         raise TypeError(f"weight must hold real numbers; its type is {weight.dtype}")
     if weight.shape != (C,):
@@ -278,7 +324,7 @@ def _checked_weight(x: Tensor, weight: Array) -> Array:
             f"weight holds {to_numpy(weight[wrong])[0]}; each of the {C} must be a "
             f"finite number of {x.dtype}, 0 or more (x has shape {x.shape})"
         )
-    return w
+    return to_device(w, device_of(x.data))
 
 
 # ---- nll_loss
@@ -318,15 +364,32 @@ class NLLLoss(Function):
         self.labels = labels
 
     def forward(self, x: Array) -> Array:
-        self.shape = x.shape
-        chosen = array_module(x).take_along_axis(x, self.labels.classes, axis=1)
-        return self.labels.reduce(self.labels.weigh(-chosen[:, 0]))
+        self.shape, labels = x.shape, self.labels
+        if on_cpu(x):
+            chosen = np.take_along_axis(x, labels.classes, axis=1)
+            return labels.reduce(labels.weigh(-chosen[:, 0]))
+        loss = array_module(x).empty_like(labels.w)
+        sizes = _sizes(x)
+        KERNELS.nll_loss(
+            loss.size, contiguous(x), labels.classes, labels.w, loss, *sizes
+        )
+        return labels.reduce(loss)
 
     def backward(self, gy: Array) -> Array:
-        xp, shares = array_module(gy), self.labels.shares(gy)
-        gx = xp.zeros(self.shape, gy.dtype)
-        xp.put_along_axis(gx, self.labels.classes, -shares[:, None], axis=1)
+        shares, classes = self.labels.shares(gy), self.labels.classes
+        if on_cpu(gy):
+            gx = np.zeros(self.shape, gy.dtype)
+            np.put_along_axis(gx, classes, -shares[:, None], axis=1)
+        else:
+            gx = array_module(gy).empty(self.shape, gy.dtype)
+            KERNELS.nll_loss_backward(shares.size, classes, shares, gx, *_sizes(gx))
         return gx
+
+
+def _sizes(x: Array) -> tuple[int, int, int]:
+    """Return what kernels ask of x (N, C, …): its pixels, classes, pixels an image."""
+    N, C, *image = x.shape
+    return N * math.prod(image), C, math.prod(image)
 
 
 def nll_loss(
@@ -394,32 +457,43 @@ class CrossEntropy(Function):
         self.labels = labels
 
     def forward(self, x: Array) -> Array:
-        xp = array_module(x)
-        self.p = xp.empty_like(x)  # softmax(x), (N, C, …)
-        loss = xp.empty(self.labels.w.shape, x.dtype)  # (N, …)
+        labels = self.labels
+        x = x if on_cpu(x) else contiguous(x)
+        self.p = array_module(x).empty_like(x)  # softmax(x), (N, C, …)
+        loss = array_module(x).empty(labels.w.shape, x.dtype)  # (N, …)
+        if not on_cpu(x):
+            KERNELS.cross_entropy(
+                loss.size, x, labels.classes, labels.w, self.p, loss, *_sizes(x)
+            )
+            return labels.reduce(loss)
         # Several images to a task where they are small; one at least.
         images = blocks(len(x), PIECE // x[:1].size if len(x) else 1)
         parallel(lambda part: self._fill(x[part], part, loss), images)
-        return self.labels.reduce(loss)
+        return labels.reduce(loss)
 
     def _fill(self, x: Array, images: slice, loss: Array) -> None:
         """Fill the probabilities and weighed losses of some images, x (n, C, …)."""
-        xp, p = array_module(x), self.p[images]
-        xp.subtract(x, x.max(axis=1, keepdims=True), out=p)  # exp never overflows
+        p = self.p[images]
+        np.subtract(x, x.max(axis=1, keepdims=True), out=p)  # exp never overflows
         # x_t − max, (n, 1, …)
-        chosen = xp.take_along_axis(p, self.labels.classes[images], axis=1)
-        xp.exp(p, out=p)
-        total = p.sum(axis=1, keepdims=True)  # (n, 1, …)
-        p /= total
+        chosen = np.take_along_axis(p, self.labels.classes[images], axis=1)
+        np.exp(p, out=p)
+        sums = p.sum(axis=1, keepdims=True)  # (n, 1, …)
+        p /= sums
         # −log softmax_t = log Σ exp(x_c − max) − (x_t − max): no log of a tiny p.
-        loss[images] = self.labels.weigh((xp.log(total) - chosen)[:, 0], images)
+        loss[images] = self.labels.weigh((np.log(sums) - chosen)[:, 0], images)
 
     def backward(self, gy: Array) -> Array:
-        xp, classes = array_module(gy), self.labels.classes
+        shares, classes = self.labels.shares(gy), self.labels.classes
         gx = self.p  # written over: backward runs once
-        chosen = xp.take_along_axis(gx, classes, axis=1) - 1  # p_t − 1, (N, 1, …)
-        xp.put_along_axis(gx, classes, chosen, axis=1)
-        gx *= self.labels.shares(gy)[:, None]  # one share for all C
+        if on_cpu(gy):
+            chosen = np.take_along_axis(gx, classes, axis=1) - 1  # p_t − 1, (N, 1, …)
+            np.put_along_axis(gx, classes, chosen, axis=1)
+            gx *= shares[:, None]  # one share for all C
+        else:
+            KERNELS.cross_entropy_backward(
+                shares.size, classes, shares, gx, *_sizes(gx)
+            )
         return gx
 
 

@@ -1,0 +1,32 @@
+"""The sum of very many numbers: the same digits each time, on every device."""
+
+import numpy as np
+
+from ..arrays import Array, array_module, contiguous, on_cpu
+from ..cuda import Kernels
+
+KERNELS = Kernels(__file__)
+
+THREADS = 256  # in a block, as kernels are launched; a power of two
+EACH = 8  # numbers to a thread, before there is another block
+MOST_BLOCKS = 256  # as their sums are added by the threads of one more
+
+
+def total(x: Array) -> Array:
+    """Return the sum of all numbers, one float64 on the device of x.
+
+    On a GPU each block adds up its share and then one block what they found. How the
+    numbers are shared out goes by their count alone, so they are added in the same
+    order on every GPU.
+
+    Args:
+        x: float32 or float64, any shape.
+    """
+    if on_cpu(x):
+        return x.sum(dtype=np.float64)
+    xp, x = array_module(x), contiguous(x)
+    blocks = min(-(-x.size // (THREADS * EACH)), MOST_BLOCKS)
+    sums, y = xp.zeros(blocks, np.float64), xp.zeros((), np.float64)
+    KERNELS.block_sums(THREADS * blocks, x, sums, x.size)
+    KERNELS.block_sums(min(blocks, 1), sums, y, blocks)  # one block, if any
+    return y
