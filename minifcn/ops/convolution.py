@@ -10,7 +10,7 @@ second forward, and the other two backward: that is all the difference between t
 A stride is taken out before anything is multiplied. A convolution of stride S reads the
 image on S × S interleaved grids; with each grid a channel of its own (deinterleave), it
 is a convolution of stride 1 with a kernel S times smaller. Its adjoint puts the grids
-back (interleave): upsampling by sub-pixels.
+back (interleave): upsampling by sub-pixels. (But for a GPU: its kernels know strides.)
 """
 
 from dataclasses import dataclass
@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, array_module
+from ..arrays import Array, array_module, on_cpu
 from ..autograd import Function, Tensor
 from ..geometry import conv_transpose_output_size, pads, pair, span
 from . import bands, windows
+from .columns import Columns
 from .im2col import Pads, output_sizes, overlap, read_grid
 from .inputs import check_tensors
 from .resampling import deinterleave_array, interleave_array
@@ -130,10 +131,10 @@ def convolve(x: Array, w: Array, bias: Array | None, geometry: Geometry) -> Arra
     y = array_module(x).empty((x.shape[0], w.shape[0], OH, OW), x.dtype)
     if not y.size:  # an empty batch
         return y
-    unit = UnitStride(geometry, w.shape[2:], (OH, OW))
-    # x (N, C·A·B, h, w), w (O, C·A·B / G, kh, kw): the stride is 1 from here on.
+    unit = UnitStride(geometry, w.shape[2:], (OH, OW), on_cpu(x))
+    # x (N, C·A·B, h, w), w (O, C·A·B / G, kh, kw): stride 1 from here on, on the CPU.
     x, w = unit.split_image(x), unit.split_kernel(w)
-    way = _way(y, w)
+    way = _way(y, w, geometry)
     # o and c: the channels of one group.
     for o, c in _groups(w.shape[0], x.shape[1], geometry.groups):
         b = None if bias is None else bias[o]
@@ -148,12 +149,12 @@ def convolve_input(
     if not gy.size:  # an empty batch
         C = w.shape[1] * geometry.groups
         return array_module(gy).zeros((gy.shape[0], C, *size), gy.dtype)
-    unit = UnitStride(geometry, w.shape[2:], gy.shape[2:])
+    unit = UnitStride(geometry, w.shape[2:], gy.shape[2:], on_cpu(gy))
     w = unit.split_kernel(w)
     C = w.shape[1] * geometry.groups  # of all groups, each with its phases
     # (N, C·A·B, h, w), the gradient of the grids; at stride 1 that of x itself.
     gx = array_module(gy).empty((gy.shape[0], C, *unit.image_size(size)), gy.dtype)
-    way = _way(gy, w)
+    way = _way(gy, w, geometry)
     for o, c in _groups(w.shape[0], C, geometry.groups):
         way.input_gradient(gy[:, o], w[o], unit.start, unit.dilation, gx[:, c])
     return unit.join_image(gx, size)  # (N, C, *size)
@@ -167,27 +168,28 @@ def convolve_weight(
     if not gy.size:  # an empty batch
         shape = (O, x.shape[1] // geometry.groups, *kernel)
         return array_module(x).zeros(shape, x.dtype)
-    unit = UnitStride(geometry, kernel, gy.shape[2:])
+    unit = UnitStride(geometry, kernel, gy.shape[2:], on_cpu(gy))
     x = unit.split_image(x)  # (N, C·A·B, h, w)
     # (O, C·A·B / G, kh, kw).
     gw = array_module(x).empty(
         (O, x.shape[1] // geometry.groups, *unit.kernel_size), x.dtype
     )
-    way = _way(gy, gw)
+    way = _way(gy, gw, geometry)
     for o, c in _groups(O, x.shape[1], geometry.groups):
         way.weight_gradient(x[:, c], gy[:, o], unit.start, unit.dilation, gw[o])
     return unit.join_kernel(gw)  # (O, C/G, KH, KW)
 
 
-def _way(y: Array, w: Array) -> Any:
-    """Choose bands for large maps, whole windows for small ones.
+def _way(y: Array, w: Array, geometry: Geometry) -> Any:
+    """Choose bands for large maps, whole windows for small ones, columns on a GPU.
 
     Small: all columns fit the cache, or the weights outweigh the pixels.
     """
+    if not on_cpu(y):
+        return Columns(geometry.stride)
     pixels = y.shape[0] * y.shape[2] * y.shape[3]  # N·OH·OW
     small = w[0].size * pixels <= windows.COLUMNS  # numbers in all columns
-    on_gpu = array_module(y) is not np  # bands are NumPy's alone
-    return windows if small or pixels < w.shape[0] or on_gpu else bands
+    return windows if small or pixels < w.shape[0] else bands
 
 
 def _groups(O: int, C: int, groups: int) -> list[tuple[slice, slice]]:
@@ -204,17 +206,19 @@ class UnitStride:
     Along one axis, tap i = i'·S + a of the kernel reads pixel (r + i')·S + a − P: grid
     a, position r + i'. So the grids a < min(S, K) become channels, and the kernel,
     filled up with zeros to a multiple of S, is cut the same way. At stride 1 nothing is
-    done.
+    done; nor unless `wanted`.
 
     With a dilation D, every S' = S / gcd(S, D) taps come back to the same grid, D' =
     D / gcd(S, D) positions on: tap i = i'·S' + a reads pixel (r + i'·D')·S + a·D − P.
     So there are only min(S', K) grids, a·D apart, and D' is a dilation over them.
     """
 
-    def __init__(self, geometry: Geometry, kernel: Any, output: Any):
+    def __init__(
+        self, geometry: Geometry, kernel: Any, output: Any, wanted: bool = True
+    ):
         self.stride, (self.KH, self.KW) = geometry.stride, kernel
         self.corner = -geometry.padding[0][0], -geometry.padding[1][0]  # (top, left)
-        self.plain = self.stride == (1, 1)
+        self.plain = self.stride == (1, 1) or not wanted
         self.dilation: tuple[int, ...] = geometry.dilation
         if self.plain:
             self.start, self.kernel_size = self.corner, kernel

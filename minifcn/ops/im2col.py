@@ -4,16 +4,21 @@ Under a convolution, each tap of the kernel reads the image on a grid of its own
 (r, q) reads input (top + SH r, left + SW q), and zero where that lies outside. Framed
 with zeros, the image can be looked at through all taps at once, without a copy
 (`unfold`); adding what each tap holds back to where it reads is the adjoint (`fold`).
+On a GPU kernels copy columns (`to_columns`) and add them up (`from_columns`); nothing
+is framed there.
 """
 
 from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, array_module
+from ..arrays import Array, array_module, contiguous, on_cpu
 from ..autograd import Function, Tensor
+from ..cuda import Kernels
 from ..geometry import conv_output_size, pads, pair, span
 from .inputs import check_image, check_tensors
+
+KERNELS = Kernels(__file__)
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
@@ -158,7 +163,7 @@ def unfold(
         stride[1] * right,  # along q
     )
     shape = (*x.shape[:-2], *kernel, *size)  # (…, C, KH, KW, OH, OW)
-    return array_module(x).lib.stride_tricks.as_strided(x, shape, strides)
+    return np.lib.stride_tricks.as_strided(x, shape, strides)
 
 
 def fold(
@@ -173,7 +178,7 @@ def fold(
     KH, KW, OH, OW = cols.shape[-4:]
     (SH, SW), (DH, DW) = stride, dilation
     reach = _reach((KH, KW), stride, dilation, (OH, OW))
-    x = array_module(cols).zeros((*cols.shape[:-4], *reach), cols.dtype)  # framed
+    x = np.zeros((*cols.shape[:-4], *reach), cols.dtype)  # framed
     # One tap meets no pixel twice, so a slice may be added; two taps may.
     for i in range(KH):
         rows = slice(i * DH, i * DH + (OH - 1) * SH + 1, SH)
@@ -193,6 +198,62 @@ def _reach(kernel: Any, stride: Any, dilation: Any, size: Any) -> tuple[int, int
     return rows, cols
 
 
+def to_columns(
+    x: Array,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    start: tuple[int, int],
+    dilation: tuple[int, int],
+    size: tuple[int, int],
+    images_first: bool = False,
+) -> Array:
+    """Return windows as columns, on a GPU: (N, C, H, W) → (C·KH·KW, N·OH·OW).
+
+    Window (r, q) begins at pixel (top + r·SH, left + q·SW), start being (top, left).
+    With images_first the columns of an image stand together: (N, C·KH·KW, OH·OW).
+    """
+    (N, C), (KH, KW), (OH, OW) = x.shape[:2], kernel, size
+    rows, pixels = C * KH * KW, OH * OW
+    shape = (N, rows, pixels) if images_first else (rows, N * pixels)
+    cols = array_module(x).empty(shape, x.dtype)
+    numbers = _numbers(x.shape, kernel, stride, start, dilation, size, images_first)
+    KERNELS.im2col(N * C * pixels, contiguous(x), cols, *numbers)
+    return cols
+
+
+def from_columns(
+    cols: Array,
+    shape: tuple[int, ...],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    start: tuple[int, int],
+    dilation: tuple[int, int],
+    size: tuple[int, int],
+    images_first: bool = False,
+) -> Array:
+    """Add columns where their windows lie (the adjoint of `to_columns`): → shape."""
+    x = array_module(cols).empty(shape, cols.dtype)
+    numbers = _numbers(shape, kernel, stride, start, dilation, size, images_first)
+    KERNELS.col2im(x.size, contiguous(cols), x, *numbers)
+    return x
+
+
+def _numbers(
+    shape: Any,
+    kernel: Any,
+    stride: Any,
+    start: Any,
+    dilation: Any,
+    size: Any,
+    images_first: bool,
+) -> tuple[int, ...]:
+    """Return what both kernels take after their arrays (see im2col.cu)."""
+    (N, C), (KH, KW), pixels = shape[:2], kernel, size[0] * size[1]
+    # How far apart images and taps stand.
+    apart = (C * KH * KW * pixels, pixels) if images_first else (pixels, N * pixels)
+    return (*shape, *kernel, *size, *stride, *dilation, *start, *apart)
+
+
 class Im2col(Function):
     """Windows become columns; the gradient's columns go back to their windows."""
 
@@ -206,6 +267,9 @@ class Im2col(Function):
         (N, C, H, W), (KH, KW) = x.shape, kernel
         OH, OW = output_sizes(x.shape, kernel, stride, padding, dilation)
         self.size = H, W
+        if not on_cpu(x):
+            start = -padding[0][0], -padding[1][0]
+            return to_columns(x, kernel, stride, start, dilation, (OH, OW), True)
         windows = unfold(x, kernel, stride, padding, dilation, (OH, OW))
         return windows.reshape(N, C * KH * KW, OH * OW)  # copied here, unless 1 × 1
 
@@ -255,6 +319,11 @@ def _col2im(
     KH, KW = kernel
     N, C = cols.shape[0], cols.shape[1] // (KH * KW)
     OH, OW = output_sizes(size, kernel, stride, padding, dilation)
+    if not on_cpu(cols):
+        shape, start = (N, C, *size), (-padding[0][0], -padding[1][0])
+        return from_columns(
+            cols, shape, kernel, stride, start, dilation, (OH, OW), True
+        )
     six = cols.reshape(N, C, KH, KW, OH, OW)
     return fold(six, stride, padding, dilation, size)
 

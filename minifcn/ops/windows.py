@@ -9,7 +9,9 @@ blocks of input channels; the columns of one block are built and used up at a ti
 
 from typing import Any
 
-from ..arrays import Array, array_module, blocks, parallel, shares
+import numpy as np
+
+from ..arrays import Array, blocks, parallel, shares
 from .im2col import fold, unfold
 
 COLUMNS = 1 << 20  # numbers in the columns of one block of channels
@@ -20,11 +22,11 @@ def correlate(
 ) -> None:
     """Fill y, as `bands.correlate`; each task takes some images, or some outputs."""
     (_, O, OH, OW), (KH, KW) = y.shape, w.shape[2:]
-    xp, matrix = array_module(x), w.reshape(O, -1)  # (O, C·KH·KW), a view
+    matrix = w.reshape(O, -1)  # (O, C·KH·KW), a view
 
     def tile(task: tuple[slice, slice]) -> None:
         n, o = task
-        total = xp.zeros((o.stop - o.start, (n.stop - n.start) * OH * OW), y.dtype)
+        total = np.zeros((o.stop - o.start, (n.stop - n.start) * OH * OW), y.dtype)
         for c in _channel_blocks(y, w):
             # (c·KH·KW, n·OH·OW).
             cols = _columns(x[n, c], start, dilation, (OH, OW), (KH, KW))
@@ -69,7 +71,7 @@ def weight_gradient(x: Array, gy: Array, start: Any, dilation: Any, gw: Array) -
     def channels(c: slice) -> None:
         cols = _columns(x[:, c], start, dilation, gy.shape[2:], gw.shape[2:])
         # (O, N·OH·OW) @ (N·OH·OW, c·KH·KW).
-        array_module(x).matmul(flat, cols.T, out=matrix[:, _taps(c, gw)])
+        np.matmul(flat, cols.T, out=matrix[:, _taps(c, gw)])
 
     parallel(channels, _channel_blocks(gy, gw))
 
