@@ -5,10 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, array_module
+from ..arrays import Array, array_module, contiguous, on_cpu
 from ..autograd import Function, Tensor
+from ..cuda import Kernels
 from ..geometry import whole
 from .inputs import check_tensors
+
+KERNELS = Kernels(__file__)
 
 # ---------------------------------------------------------------- sum and maximum
 
@@ -51,18 +54,26 @@ class Maximum(Function):
     """The larger of two; the gradient goes to it, half to each of equals."""
 
     def forward(self, x: Array, y: Array) -> Array:
-        self.x, self.y = x, y
-        return array_module(x).maximum(x, y)
+        if on_cpu(x):
+            self.x, self.y = x, y
+            return np.maximum(x, y)
+        self.x, self.y = contiguous(x), contiguous(y)
+        larger = array_module(x).empty_like(self.x)
+        KERNELS.maximum(larger.size, self.x, self.y, larger, larger.size)
+        return larger
 
     def backward(self, gy: Array) -> Any:
         x, y = self.x, self.y
-        return _won(x, y, gy), _won(y, x, gy)
+        if on_cpu(gy):
+            return _won(x, y, gy), _won(y, x, gy)
+        of_x, of_y = array_module(x).empty_like(x), array_module(x).empty_like(y)
+        KERNELS.maximum_backward(x.size, x, y, contiguous(gy), of_x, of_y, x.size)
+        return of_x, of_y
 
 
 def _won(mine: Array, other: Array, gy: Array) -> Array:
     """Return what part of gy is due to `mine`: all of it, half, or nothing."""
-    where = array_module(gy).where
-    return where(mine == other, gy / 2, where(mine > other, gy, 0))
+    return np.where(mine == other, gy / 2, np.where(mine > other, gy, 0))
 
 
 def maximum(x: Tensor, y: Tensor) -> Tensor:

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, array_module
+from ..arrays import Array, array_module, contiguous, on_cpu
 from ..autograd import Function, Tensor
+from ..cuda import Kernels
 from ..geometry import pads, pair, span
-from .im2col import cut
+from . import im2col
 from .inputs import check_image, check_tensors
+
+KERNELS = Kernels(__file__)
 
 # ---------------------------------------------------------------------- crop and pad
 
@@ -56,6 +59,18 @@ class Crop(Function):
         # Cut from −offset on, gy is framed with zeros: the adjoint of a cut is a cut.
         back = -self.offset[0], -self.offset[1]
         return cut(gy, back, self.input_size)
+
+
+def cut(
+    x: Array, start: tuple[int, int], size: tuple[int, int], fill: float = 0
+) -> Array:
+    """Run `im2col.cut`; off the CPU picture and frame come in one pass."""
+    if on_cpu(x) or (start == (0, 0) and x.shape[-2:] == tuple(size)):
+        return im2col.cut(x, start, size, fill)
+    y = array_module(x).empty((*x.shape[:-2], *size), x.dtype)
+    sizes = *x.shape[-2:], *size
+    KERNELS.cut(y.size, contiguous(x), y, y.size, *sizes, *start, fill)
+    return y
 
 
 def crop(x: Tensor, offset: Any, size: Any) -> Tensor:
@@ -253,6 +268,11 @@ def deinterleave_array(
     convolution of stride S over x is one of stride 1 over the phases.
     """
     (N, C), (A, B), (h, w), (SH, SW) = x.shape[:2], phases, size, stride
+    if not on_cpu(x):
+        y = array_module(x).empty((N, C * A * B, h, w), x.dtype)
+        sizes = *x.shape[2:], A, B, h, w
+        KERNELS.deinterleave(y.size, contiguous(x), y, y.size, *sizes, SH, SW, *start)
+        return y
     # Row r·SH + a becomes (r, a), and column q·SW + b becomes (q, b).
     grid = cut(x, start, (h * SH, w * SW)).reshape(N, C, h, SH, w, SW)
     # (N, C, A, B, h, w): the phases stand beside the channels.
@@ -269,6 +289,11 @@ def interleave_array(
     """
     (N, CAB, h, w), (A, B), (SH, SW) = x.shape, phases, stride
     C, back = CAB // (A * B), (-start[0], -start[1])
+    if not on_cpu(x):
+        y = array_module(x).empty((N, C, *size), x.dtype)
+        sizes = h, w, A, B, *size
+        KERNELS.interleave(y.size, contiguous(x), y, y.size, *sizes, SH, SW, *start)
+        return y
     grid = array_module(x).zeros((N, C, h, SH, w, SW), x.dtype)
     # (N, C, h, A, w, B); the phases that nothing reads stay zero.
     grid[:, :, :, :A, :, :B] = x.reshape(N, C, A, B, h, w).transpose(0, 1, 4, 2, 5, 3)
@@ -292,15 +317,26 @@ class Rarefy(Function):
     """Zeros between the taps; the gradient is picked at the taps."""
 
     def __init__(self, factor: tuple[int, int]):
-        self.FH, self.FW = factor
+        self.FH, self.FW = self.factor = factor
 
     def forward(self, w: Array) -> Array:
-        size = span(w.shape[-2], self.FH), span(w.shape[-1], self.FW)
-        y = array_module(w).zeros((*w.shape[:-2], *size), w.dtype)
+        self.shape = w.shape
+        KH, KW = w.shape[-2:]
+        size = span(KH, self.FH), span(KW, self.FW)
+        if not on_cpu(w):  # one phase alone, put where it belongs
+            phase = w.reshape(-1, 1, KH, KW)
+            y = interleave_array(phase, (0, 0), (1, 1), self.factor, size)
+            return y.reshape(*w.shape[:-2], *size)
+        y = np.zeros((*w.shape[:-2], *size), w.dtype)
         y[..., :: self.FH, :: self.FW] = w
         return y
 
     def backward(self, gy: Array) -> Array:
+        if not on_cpu(gy):
+            plane = gy.reshape(-1, 1, *gy.shape[-2:])
+            size = self.shape[-2:]
+            gw = deinterleave_array(plane, (0, 0), (1, 1), self.factor, size)
+            return gw.reshape(self.shape)
         return gy[..., :: self.FH, :: self.FW]
 
 
