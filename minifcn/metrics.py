@@ -18,12 +18,26 @@ the authors' Caffe repository.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minifcn.arrays import (
+    Array,
+    array_module,
+    contiguous,
+    device_of,
+    on_cpu,
+    to_device,
+    to_numpy,
+)
+from minifcn.cuda import Kernels
 from minifcn.geometry import whole
+
+KERNELS = Kernels(__file__)
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -32,10 +46,31 @@ CHUNK = 1 << 20
 """Pixels that are counted at a time, so that a large picture costs no memory."""
 
 
+def most_likely(scores: Array) -> Array:
+    """Return the class of the largest score of each pixel, the first of equals.
+
+    Args:
+        scores: (N, C, …), of float32 or float64, on any device; C at least 1.
+
+    Returns:
+        (N, …) int64, on the device of the scores: `scores.argmax(axis=1)`.
+    """
+    if on_cpu(scores):
+        return scores.argmax(axis=1)
+    N, C, *size = scores.shape
+    y = array_module(scores).empty((N, *size), np.int64)
+    pixels = math.prod(size)
+    KERNELS.most_likely(y.size, contiguous(scores), y, N, C, pixels)
+    return y
+
+
 def confusion_matrix(
     target: ArrayLike, prediction: ArrayLike, n_classes: int
 ) -> Counts:
     """Count the pixels of true class t that were taken for class p.
+
+    Where the prediction lies on a device they are counted there, and the table alone is
+    brought back.
 
     Args:
         target: true classes, any shape and integer type; values outside
@@ -52,11 +87,14 @@ def confusion_matrix(
             the target counts.
     """
     n = whole(n_classes, "n_classes", 1)
-    t, p = _classes(target, "target"), _classes(prediction, "prediction")
+    p = _classes(prediction, "prediction")
+    t = to_device(_classes(target, "target"), device_of(p))
     if t.shape != p.shape:
         raise ValueError(
             f"target and prediction must have one shape, not {t.shape} and {p.shape}"
         )
+    if not on_cpu(p):
+        return _count_on_device(t.ravel(), p.ravel(), n)
     hist = np.zeros((n, n), np.int64)
     for t_chunk, p_chunk in _chunks(t.ravel(), p.ravel()):
         hist += _count(t_chunk, p_chunk, n)
@@ -110,9 +148,9 @@ def scores(hist: ArrayLike) -> dict[str, float]:
     }
 
 
-def _classes(values: ArrayLike, name: str) -> NDArray:
-    """Return `values` as an array of integers."""
-    array = np.asarray(values)
+def _classes(values: Any, name: str) -> Array:
+    """Return `values` as an array of integers, where they are."""
+    array = np.asarray(values) if on_cpu(values) else values
     if array.dtype.kind not in "iu" and array.size:
         raise TypeError(
             f"{name} must hold class numbers, which are integers, not {array.dtype}"
@@ -120,7 +158,7 @@ def _classes(values: ArrayLike, name: str) -> NDArray:
     return array
 
 
-def _chunks(*arrays: NDArray) -> Iterator[tuple[NDArray, ...]]:
+def _chunks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     """Walk along flat arrays of one length, CHUNK values at a time."""
     for start in range(0, arrays[0].size, CHUNK):
         yield tuple(array[start : start + CHUNK] for array in arrays)
@@ -138,6 +176,19 @@ def _count(target: NDArray, prediction: NDArray, n: int) -> Counts:
     # one number for each (t, p): cell t n + p of the table, row by row
     cell = t.astype(np.int64) * n + p.astype(np.int64)
     return np.bincount(cell, minlength=n * n).reshape(n, n)
+
+
+def _count_on_device(target: Array, prediction: Array, n: int) -> Counts:
+    """Confusion matrix of two flat arrays of one device, (n, n), on the CPU."""
+    # One place more: for predictions that are no class.
+    counts = array_module(prediction).zeros(n * n + 1, np.uint64)
+    for chunk in _chunks(target, prediction):
+        t, p = (part.astype(np.int64) for part in chunk)
+        KERNELS.count_pairs(t.size, t, p, counts, t.size, n)
+    *cells, wrong = to_numpy(counts).astype(np.int64)
+    if wrong:  # say which: count again where the values can be looked at
+        _count(to_numpy(target), to_numpy(prediction), n)
+    return np.reshape(cells, (n, n))
 
 
 def _table(hist: ArrayLike) -> NDArray:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import ops
-from .arrays import Array, array_module, device_of, to_device
+from .arrays import Array, array_module, contiguous, device_of, on_cpu, to_device
 from .autograd import Tensor
 from .geometry import pair
 from .ops import activation
@@ -134,10 +134,14 @@ class Module:
             parameter.grad = None  # not zeros: the next one is taken as it is
 
     def to(self, device: str | None = None, dtype: Any = None) -> "Module":
-        """Move the parameters to a device, "cpu" or "cuda", or change their dtype."""
+        """Move the parameters to one of `arrays.DEVICES`, or change their dtype."""
         for parameter in self.parameters():
             array = parameter.data if dtype is None else parameter.data.astype(dtype)
-            parameter.data = array if device is None else to_device(array, device)
+            if device is not None:
+                # Kernels take nothing else; NumPy's arrays may lie in any order.
+                array = array if device == "cpu" else contiguous(array)
+                array = to_device(array, device)
+            parameter.data = array
             parameter.grad = None  # of the old device and dtype
         return self
 
@@ -474,15 +478,29 @@ def count_parameters(module: Module) -> int:
     return sum(parameter.size for parameter in module.parameters())
 
 
-def clip_gradients(parameters: Iterator[Parameter], largest: float) -> float:
+def clip_gradients(parameters: Iterator[Parameter], largest: float) -> Array:
     """Scale all gradients down so that their common norm is at most `largest`.
 
-    Returns the norm before, ‖g‖ = √Σ g². Source: Caffe's `clip_gradients`.
+    Returns the norm before, ‖g‖ = √Σ g². For gradients on a device it is an array of a
+    single number there: nothing waits for it until somebody asks for `float(norm)`.
+    Source: Caffe's `clip_gradients`.
     """
     # A list, as the gradients are gone through twice.
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = math.sqrt(sum(float(array_module(g).vdot(g, g)) for g in gradients))
+    if not all(map(on_cpu, gradients)):
+        return _clip_on_device(gradients, largest)
+    norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
     if norm > largest:
         for gradient in gradients:
             gradient *= largest / norm  # in place: it is the parameter's
+    return norm
+
+
+def _clip_on_device(gradients: list[Array], largest: float) -> Array:
+    xp = array_module(*gradients)
+    norm = xp.sqrt(sum(xp.vdot(g, g).astype(np.float64) for g in gradients))
+    # 1 leaves them as they are; to choose by `if` would be to wait for the norm.
+    scale = xp.where(norm > largest, largest / xp.maximum(norm, largest), 1.0)
+    for gradient in gradients:
+        gradient *= scale.astype(gradient.dtype)
     return norm

@@ -5,8 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array, array_module, device_of, elementwise, to_device
+from .arrays import (
+    Array,
+    array_module,
+    device_of,
+    elementwise,
+    on_cpu,
+    to_device,
+    to_numpy,
+)
+from .cuda import Kernels
 from .nn import Parameter
+
+KERNELS = Kernels(__file__)
 
 Schedule = Callable[[int], float]
 
@@ -70,6 +81,10 @@ class SGD:
         lr = w.dtype.type(self.lr * parameter.lr_mult)
         decay = w.dtype.type(self.weight_decay * parameter.decay_mult)
         momentum, share = w.dtype.type(self.momentum), w.dtype.type(1 / divide_by)
+        v = self.velocity[name]
+        if not on_cpu(w):
+            KERNELS.sgd(w.size, g, v, w, w.size, lr, momentum, decay, share)
+            return
 
         # Runs on matching pieces of the three arrays, which stay in the cache.
         def move(w: Array, g: Array, v: Array) -> None:
@@ -81,7 +96,7 @@ class SGD:
             v += change
             w -= v
 
-        elementwise(move, w, g, self.velocity[name])
+        elementwise(move, w, g, v)
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -104,11 +119,15 @@ class SGD:
                     f"velocity {name} of shape {np.shape(velocity)} belongs to no "
                     "parameter"
                 )
-        # Copies, since steps change velocities in place.
         self.velocity = {
-            name: to_device(np.array(velocity), device_of(self.params[name].data))
+            # Copies, since steps change velocities in place.
+            name: to_device(_copy(velocity), device_of(self.params[name].data))
             for name, velocity in state.items()
         }
+
+
+def _copy(array: Any) -> np.ndarray:
+    return np.array(to_numpy(array), order="C")
 
 
 def _named(params: Iterable[Any]) -> dict[str, Parameter]:

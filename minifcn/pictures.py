@@ -11,12 +11,15 @@ import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from minifcn.arrays import Array, array_module, contiguous, on_cpu
 from minifcn.charts import confusion_picture, curves
+from minifcn.cuda import Kernels
 from minifcn.data.files import IGNORE, Pixels
 from minifcn.data.palettes import voc_palette
 from minifcn.files import replacing
@@ -32,6 +35,8 @@ __all__ = [
     "save_label",
     "voc_palette",
 ]
+
+KERNELS = Kernels(__file__)
 
 WHITE, INK, RIM = (255, 255, 255), (32, 33, 36), (160, 160, 160)
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -58,12 +63,22 @@ def full_palette(palette: ArrayLike) -> Pixels:
 def colour(label: ArrayLike, palette: ArrayLike) -> Pixels:
     """Paint a label (H, W) in its classes' colours, (H, W, 3).
 
+    A label on a device is painted there, and so is the answer.
+
     Raises:
         ValueError: a label that is no (H, W), or has a value that is neither a colour
             of the palette nor 255.
     """
-    full = full_palette(palette)
-    return full[_label(label, len(np.asarray(palette)))]
+    full, values = full_palette(palette), _label(label, len(np.asarray(palette)))
+    return full[values] if on_cpu(values) else _paint(values, full)
+
+
+def _paint(label: Array, palette: Pixels) -> Array:
+    """Paint a label on its device."""
+    xp = array_module(label)
+    y = xp.empty((*label.shape, 3), np.uint8)
+    KERNELS.paint(y.size, label, xp.asarray(palette), y, label.size)
+    return y
 
 
 def overlay(
@@ -132,9 +147,9 @@ def _image(image: ArrayLike) -> Pixels:
     return pixels
 
 
-def _label(label: ArrayLike, n_colours: int) -> Pixels:
+def _label(label: Any, n_colours: int) -> Pixels:
     """Return `label` as (H, W) uint8, if there is a colour for each of its values."""
-    values = np.asarray(label)
+    values = np.asarray(label) if on_cpu(label) else label
     if values.ndim != 2 or values.dtype.kind not in "iu":
         raise ValueError(
             f"a label must be (H, W) integers, not {values.shape} {values.dtype}"
@@ -145,7 +160,7 @@ def _label(label: ArrayLike, n_colours: int) -> Pixels:
             f"the label holds {values[strange][0]}, for which the palette of "
             f"{n_colours} has no colour"
         )
-    return np.ascontiguousarray(values, np.uint8)
+    return contiguous(values.astype(np.uint8, copy=False))
 
 
 def _outline(label: NDArray) -> NDArray[np.bool_]:

@@ -53,7 +53,7 @@ def run(
         out: a folder; gets ``scenes``, the three runs, and ``demo.png``: photo, truth
             and what each net makes of it.
         seed: of the scenes and of everything random in training.
-        device: "cpu" or "cuda".
+        device: one of `arrays.DEVICES`.
         talk: whether to write a line per validation on standard error.
 
     Returns:

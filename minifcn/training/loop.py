@@ -1,4 +1,10 @@
-"""The training loop: forward, loss, backward, step; validate; save; go on later."""
+"""The training loop: forward, loss, backward, step; validate; save; go on later.
+
+On a device (a GPU, or the emulated one) a step hands over its work and does not wait
+for it: the batch is on its way ahead of time, and the loss stays where it is until it
+is time to show and log it. On the CPU, where a loss is there as soon as it is computed,
+it is read at every step.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +26,8 @@ from minifcn.models import FCN
 from minifcn.optim import SGD
 from minifcn.training import album, checkpoint
 from minifcn.training.checkpoint import Checkpoint
-from minifcn.training.evaluation import Prediction, predictions
+from minifcn.training.evaluation import Prediction, brought_back, predictions_on
+from minifcn.training.feeding import moved
 from minifcn.training.journal import Journal
 from minifcn.training.multipliers import multipliers
 from minifcn.training.progress import Progress, bar
@@ -28,6 +35,8 @@ from minifcn.training.recipe import Recipe
 from minifcn.training.stop import StopRequest
 
 Item = TypeVar("Item")
+
+READ_AFTER = 0.5  # seconds between two looks at the losses on a device
 
 
 class TrainingFailed(RuntimeError):
@@ -63,6 +72,21 @@ class Position:
     seconds: float = 0.0
 
 
+@dataclasses.dataclass
+class Taken:
+    """A step that was taken, and whose losses may still be on the device.
+
+    Attributes:
+        row: what the journal gets beside the loss: iteration, epoch, lr.
+        losses: of each batch of the group; arrays of a single number.
+        ids: the names of each batch's images.
+    """
+
+    row: dict[str, Any]
+    losses: list[arrays.Array]
+    ids: list[list[str]]
+
+
 class Trainer:
     """Trains a net as a recipe says and keeps the run in a folder.
 
@@ -75,7 +99,7 @@ class Trainer:
         train: what to learn from.
         val: what to validate on; None: no validation.
         folder: where the run is kept; must exist.
-        device: "cpu" or "cuda".
+        device: one of `arrays.DEVICES`; the net is moved there.
         class_weights: (n_classes,) weights of the loss, or None.
         saved: a checkpoint of this very run to go on from.
         title: stands before the progress bar.
@@ -103,6 +127,9 @@ class Trainer:
         self.folder = Path(folder)
         self.device = device
         self.class_weights = class_weights
+        self.loss_weights = (
+            None if class_weights is None else arrays.to_device(class_weights, device)
+        )
         self.optimizer = SGD(
             model.named_parameters(),
             lr=recipe.lr,
@@ -117,6 +144,8 @@ class Trainer:
         self.stop = StopRequest()
         self.journal = Journal(self.folder / "log.csv", self.at.rows)
         self.last_ids: list[str] = []
+        self.unread: list[Taken] = []
+        self.unread_since = 0.0  # on the clock of time.perf_counter
 
     @property
     def finished(self) -> bool:
@@ -142,7 +171,7 @@ class Trainer:
         batches = self.loader.epoch(self.at.epoch, self.at.batch)
         # Left early (a stop, an error), the loader's threads must end too.
         with closing(cast(Generator[Batch], batches)):
-            groups = grouped(batches, self.recipe.iter_size)
+            groups = grouped(moved(batches, self.device), self.recipe.iter_size)
             # The last epoch may hold more batches than there are steps left.
             for group in islice(groups, self.total - self.at.iteration):
                 self.step(group)
@@ -151,7 +180,8 @@ class Trainer:
 
     def step(self, group: list[Batch]) -> None:
         """Take one step of SGD on the mean gradient of a group of batches."""
-        began = time.perf_counter()
+        if not self.unread:
+            self.unread_since = time.perf_counter()
         self.last_ids = [id for batch in group for id in batch.ids]
         self.optimizer.zero_grad()
         losses = [self.accumulate(batch) for batch in group]
@@ -159,27 +189,51 @@ class Trainer:
         self.optimizer.step(divide_by=len(group))
         self.at.iteration += 1
         self.at.batch += len(group)
-        self._record(sum(losses) / len(group), time.perf_counter() - began)
+        row = {
+            "iteration": self.at.iteration,
+            "epoch": self.at.epoch + 1,
+            "lr": self.optimizer.lr,
+        }
+        self.unread.append(Taken(row, losses, [batch.ids for batch in group]))
+        waited = time.perf_counter() - self.unread_since
+        if self.device == "cpu" or waited > READ_AFTER:
+            self.read_losses()
 
-    def accumulate(self, batch: Batch) -> float:
+    def accumulate(self, batch: Batch) -> arrays.Array:
         """Run a batch forward and backward: its gradients add up; return its loss."""
         x = Tensor(arrays.to_device(batch.x, self.device))
         target = arrays.to_device(batch.target, self.device)
         loss = ops.cross_entropy(
             self.model(x),
             target,
-            weight=self._loss_weights(),
+            weight=self.loss_weights,
             ignore_index=self.train_set.ignore_index,
             reduction=self.recipe.loss,
         )
-        value = loss.item()
-        if not math.isfinite(value):
-            self._fail(f"the loss is {value}", batch.ids)
+        if self.device == "cpu":
+            self._check_loss(loss.item(), batch.ids, self.at.iteration)
         loss.backward()
-        return value
+        return loss.data
+
+    def read_losses(self) -> None:
+        """Log and show the steps whose losses were not read yet.
+
+        Raises:
+            TrainingFailed: a loss is not finite. On a device that is seen some steps
+                later than it happened, but before anything is saved.
+        """
+        taken, self.unread = self.unread, []
+        # The first to be read waits for the device: before the clock is looked at.
+        losses = [[float(loss) for loss in step.losses] for step in taken]
+        seconds = time.perf_counter() - self.unread_since
+        for step, values in zip(taken, losses, strict=True):
+            for value, ids in zip(values, step.ids, strict=True):
+                self._check_loss(value, ids, step.row["iteration"] - 1)
+            self._record(step, sum(values) / len(values), seconds / len(taken))
 
     def end_epoch(self) -> None:
         """Validate where it is due, move to the next epoch, and save."""
+        self.read_losses()
         samples = self.validate() if self._validation_due() else None
         self.at.epoch += 1
         self.at.batch = 0
@@ -200,9 +254,9 @@ class Trainer:
         hist = np.zeros((n, n), np.int64)
         samples = []
         watch = bar("validating")
-        for sample in predictions(self.model, self.val_set, self.device, watch):
+        for sample in predictions_on(self.device, self.model, self.val_set, watch):
             hist += metrics.confusion_matrix(sample.label, sample.predicted, n)
-            samples += [sample] if sample.number in shown else []
+            samples += [brought_back(sample)] if sample.number in shown else []
             self.pause_if_asked()
         self.journal.append(
             iteration=self.at.iteration, epoch=self.at.epoch + 1, **metrics.scores(hist)
@@ -229,6 +283,7 @@ class Trainer:
 
     def save(self, name: str) -> None:
         """Write a checkpoint of this moment into the folder."""
+        self.read_losses()
         self._check_weights()
         self.at.rows = self.journal.rows
         weights = self.class_weights
@@ -251,15 +306,10 @@ class Trainer:
         nn.set_random_state(saved.meta["random_state"])
         return Position(**saved.meta["position"])
 
-    def _record(self, loss: float, seconds: float) -> None:
+    def _record(self, step: Taken, loss: float, seconds: float) -> None:
         self.at.seconds += seconds
-        self.journal.append(
-            iteration=self.at.iteration,
-            epoch=self.at.epoch + 1,
-            lr=self.optimizer.lr,
-            loss=loss,
-        )
-        self.progress.step(loss, len(self.last_ids), seconds)
+        self.journal.append(**step.row, loss=loss)
+        self.progress.step(loss, sum(map(len, step.ids)), seconds)
 
     def _publish(self, samples: list[Prediction]) -> None:
         """Say how validation went, draw it, and keep the net if it is the best."""
@@ -274,25 +324,27 @@ class Trainer:
         )
         album.draw_curves(self.folder / "curves.png", self.journal.read())
 
-    def _loss_weights(self) -> Any:
-        weights = self.class_weights
-        return None if weights is None else arrays.to_device(weights, self.device)
-
     def _validation_due(self) -> bool:
         last = self.at.iteration >= self.total
         due = (self.at.epoch + 1) % self.recipe.validate_every == 0
         return self.val_set is not None and (last or due)
 
+    def _check_loss(self, loss: float, ids: list[str], iteration: int) -> None:
+        if not math.isfinite(loss):
+            self._fail(f"the loss is {loss}", ids, iteration)
+
     def _check_weights(self) -> None:
+        # Waits for the device once a parameter: it is done before a save, no oftener.
         for name, parameter in self.model.named_parameters():
             xp = arrays.array_module(parameter.data)
             if not xp.isfinite(parameter.data).all():
-                self._fail(f"the weights {name} are no longer finite", self.last_ids)
+                what = f"the weights {name} are no longer finite"
+                self._fail(what, self.last_ids, self.at.iteration)
 
-    def _fail(self, what: str, ids: list[str]) -> None:
-        lr = self.schedule(self.at.iteration)
+    def _fail(self, what: str, ids: list[str], iteration: int) -> None:
+        lr = self.schedule(iteration)
         raise TrainingFailed(
-            f"{what} at iteration {self.at.iteration} (images {', '.join(ids)}; "
+            f"{what} at iteration {iteration} (images {', '.join(ids)}; "
             f"learning rate {lr:g}); the last checkpoint is as it was. "
             "A lower --lr often helps"
         )

@@ -41,7 +41,7 @@ def start(
     Args:
         recipe: the settings.
         folder: where to keep the run; made where it is not there.
-        device: "cpu" or "cuda".
+        device: one of `arrays.DEVICES`.
         title: stands before the progress bar.
         talk: whether to write a line per epoch on standard error.
 
@@ -81,7 +81,7 @@ def resume(path: str | Path, device: str = "cpu") -> Trainer:
 
     Args:
         path: the run's folder, or one of its checkpoints.
-        device: "cpu" or "cuda".
+        device: one of `arrays.DEVICES`.
 
     Raises:
         CheckpointError: no checkpoint of a run, or the data set is another.
