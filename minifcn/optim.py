@@ -76,7 +76,7 @@ class SGD:
         w, g = parameter.data, parameter.grad
         # Made at the first move: what is frozen takes no memory.
         if name not in self.velocity:
-            self.velocity[name] = array_module(w).zeros_like(w)
+            self.velocity[name] = array_module(w).zeros(w.shape, w.dtype)
         # NumPy scalars of w's dtype: float32 stays float32.
         lr = w.dtype.type(self.lr * parameter.lr_mult)
         decay = w.dtype.type(self.weight_decay * parameter.decay_mult)

@@ -1,0 +1,324 @@
+"""Training on a device: the emulated one, whose steps are those that a GPU takes."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minifcn import arrays, emulated
+from minifcn.data import Batch, open_dataset
+from minifcn.training import (
+    Trainer,
+    TrainingFailed,
+    TrainingStopped,
+    checkpoint,
+    evaluate,
+    feeding,
+    loop,
+    predict,
+    resume,
+    start,
+)
+from tests.training.runs import same_arrays, tiny
+
+SLIM = {
+    "net": "fcn8s",
+    "width": 1 / 16,
+    "fc_channels": 32,
+    "batch_size": 2,
+    "iterations": 20,
+    "lr": 0.02,
+    "momentum": 0.9,
+    "weight_decay": 0.0005,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiler() -> None:
+    try:
+        emulated.compiler()
+    except emulated.NoCompiler as error:
+        pytest.skip(str(error))
+
+
+def losses(trainer: Trainer) -> list[float]:
+    return [row["loss"] for row in trainer.journal.read() if "loss" in row]
+
+
+def trained_on(device: str, data: Path, folder: Path, **changes: Any) -> Trainer:
+    trainer = start(tiny(data, **changes), folder, device, talk=False)
+    trainer.train()
+    return trainer
+
+
+def same_runs(ours: Trainer, theirs: Trainer) -> bool:
+    one, other = (checkpoint.load(t.folder / "last.npz") for t in (ours, theirs))
+    return same_arrays(one.model, other.model) and same_arrays(
+        one.velocity, other.velocity
+    )
+
+
+def test_slim_fcn8s_has_the_losses_of_the_cpu(data: Path, tmp_path: Path) -> None:
+    slim = SLIM | {"dropout": 0.0}
+    cpu, device = (
+        trained_on(device, data, tmp_path / device, **slim)
+        for device in ("cpu", "emulated")
+    )
+    assert len(losses(device)) == 20
+    np.testing.assert_allclose(losses(device), losses(cpu), rtol=0, atol=1e-4)
+    assert losses(cpu)[-1] < 0.8 * losses(cpu)[0]  # there was something to compute
+    for name, array in cpu.model.state_dict().items():
+        moved = device.model.state_dict()[name]
+        assert arrays.device_of(moved) == "emulated"
+        np.testing.assert_allclose(moved.get(), array, rtol=0, atol=1e-4, err_msg=name)
+    # Not a law (one pixel at a kink could turn), but of this run it is true.
+    for name, score in cpu.scores().items():
+        assert device.scores()[name] == pytest.approx(score, abs=0.01)
+
+
+def test_same_seed_gives_the_same_bits(data: Path, tmp_path: Path) -> None:
+    changes = {"dropout": 0.5, "class_weights": "balanced"}
+    one, other = (
+        trained_on("emulated", data, tmp_path / name, **changes) for name in "ab"
+    )
+    third = trained_on("emulated", data, tmp_path / "c", seed=1, **changes)
+    assert losses(one) == losses(other) != losses(third)
+    assert same_runs(one, other)
+    assert not same_runs(one, third)
+
+
+def test_order_of_the_threads_changes_no_bit(data: Path, tmp_path: Path) -> None:
+    from minifcn.cuda import host
+
+    one = trained_on("emulated", data, tmp_path / "one", epochs=1)
+    host.shuffle(20150611)
+    try:
+        other = trained_on("emulated", data, tmp_path / "other", epochs=1)
+    finally:
+        host.shuffle(0)
+    assert same_runs(one, other)
+
+
+def test_resumed_run_is_the_run_that_never_stopped(data: Path, tmp_path: Path) -> None:
+    whole = trained_on("emulated", data, tmp_path / "whole")
+    cut = start(tiny(data), tmp_path / "cut", "emulated", talk=False)
+    take = cut.step
+
+    def step(group: Any) -> None:
+        take(group)
+        cut.stop.requested = cut.at.iteration == 3
+
+    cut.step = step  # type: ignore[method-assign]
+    with pytest.raises(TrainingStopped):
+        cut.train()
+    rest = resume(tmp_path / "cut", "emulated")
+    rest.train()
+    assert same_runs(rest, whole)
+    log = (rest.folder / "log.csv").read_bytes()
+    assert log == (whole.folder / "log.csv").read_bytes()
+
+
+def test_run_goes_on_where_it_did_not_begin(data: Path, tmp_path: Path) -> None:
+    half = trained_on("emulated", data, tmp_path / "run", iterations=4)
+    saved = checkpoint.load(half.folder / "last.npz")
+    assert all(type(array) is np.ndarray for array in saved.model.values())
+    assert saved.velocity
+    on_cpu = resume(half.folder)
+    assert on_cpu.device == "cpu"
+    assert same_arrays(on_cpu.model.state_dict(), saved.model)
+
+
+# ----------------------------------------------------------- losses that are read late
+
+
+def test_losses_are_read_when_it_is_time(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "READ_AFTER", math.inf)
+    trainer = start(tiny(data, batch_size=1), tmp_path / "run", "emulated", talk=False)
+    batches = list(feeding.moved(trainer.loader.epoch(0), "emulated"))
+    for batch in batches[:3]:
+        trainer.step([batch])
+    assert losses(trainer) == []
+    assert len(trainer.unread) == 3
+
+    monkeypatch.setattr(loop, "READ_AFTER", 0)
+    trainer.step(batches[3:5])
+    rows = trainer.journal.read()
+    assert [row["iteration"] for row in rows] == [1, 2, 3, 4]
+    assert trainer.unread == []
+    assert trainer.at.seconds == pytest.approx(
+        sum(r[2] for r in trainer.progress.recent)
+    )
+
+    monkeypatch.setattr(loop, "READ_AFTER", math.inf)
+    trainer.step(batches[5:6])
+    trainer.save("last.npz")  # a checkpoint knows of all steps before it
+    assert len(losses(trainer)) == 5
+
+
+def test_loss_that_is_not_finite_is_found_late_and_not_saved(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "READ_AFTER", math.inf)
+    trainer = start(tiny(data, batch_size=1), tmp_path / "run", "emulated", talk=False)
+    first, second, third, *_ = feeding.moved(trainer.loader.epoch(0), "emulated")
+    trainer.step([first])
+    trainer.save("last.npz")
+    before = (tmp_path / "run" / "last.npz").read_bytes()
+    second.x[...] = math.inf
+    with np.errstate(invalid="ignore"):
+        trainer.step([second])
+        trainer.step([third])
+    with pytest.raises(TrainingFailed, match=f"nan at iteration 1.*{second.ids[0]}"):
+        trainer.save("last.npz")
+    assert (tmp_path / "run" / "last.npz").read_bytes() == before
+
+
+# ------------------------------------------------------------------------- evaluation
+
+
+def test_evaluation_counts_on_the_device(
+    trained: Trainer, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    val = open_dataset(data, "val")
+    saved = checkpoint.load(trained.folder / "last.npz")
+    expected = evaluate(checkpoint.restore_model(saved), val)
+    model = checkpoint.restore_model(saved).to("emulated")
+    brought: list[tuple[int, ...]] = []
+    get = emulated.EmulatedArray.get
+
+    def watched(array: Any) -> np.ndarray:
+        brought.append(array.shape)
+        return get(array)
+
+    monkeypatch.setattr(emulated.EmulatedArray, "get", watched)
+    hist = evaluate(model, val, "emulated")
+    n = len(val.class_names)
+    assert brought == [(n * n + 1,)] * len(val)  # the tables, and nothing else
+    assert type(hist) is np.ndarray
+    # A score or two may be so near to another that rounding decides.
+    assert np.abs(hist - expected).sum() <= 4
+    assert hist.sum() == expected.sum()
+
+
+def test_prediction_is_a_label_in_the_computers_memory(
+    trained: Trainer, data: Path
+) -> None:
+    image, _ = open_dataset(data, "val")[0]
+    saved = checkpoint.load(trained.folder / "last.npz")
+    ours = predict(checkpoint.restore_model(saved), image)
+    model = checkpoint.restore_model(saved).to("emulated")
+    theirs = predict(model, image, device="emulated")
+    assert type(theirs) is np.ndarray
+    assert theirs.dtype == np.uint8
+    assert (ours != theirs).mean() < 0.01
+
+
+# ---------------------------------------------------------------- batches on their way
+
+
+def some_batches(count: int) -> Iterator[Batch]:
+    for i in range(count):
+        x = np.full((1, 3, 2 + i, 5), i, np.float32)
+        target = np.full((1, 2 + i, 5), i, np.uint8)
+        yield Batch(x, target, [str(i)], [(2 + i, 5)])
+
+
+def test_batches_are_moved() -> None:
+    for given, batch in zip(
+        some_batches(3), feeding.moved(some_batches(3), "emulated"), strict=True
+    ):
+        assert arrays.device_of(batch.x) == arrays.device_of(batch.target) == "emulated"
+        np.testing.assert_array_equal(batch.x.get(), given.x)
+        np.testing.assert_array_equal(batch.target.get(), given.target)
+        assert batch.ids == given.ids
+    same = next(some_batches(1))
+    (batch,) = feeding.moved([same], "cpu")
+    assert batch.x is same.x
+
+
+class Stage:
+    """What `Copier` uses of CuPy, written down: streams, events and copies as words."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.main = Stream(self, "main")
+        self.cuda = self
+        self.copies = 0
+
+    def Stream(self, non_blocking: bool) -> "Stream":
+        assert non_blocking  # the default stream would wait for a blocking one
+        return Stream(self, "copy")
+
+    def get_current_stream(self) -> "Stream":
+        return self.main
+
+    def alloc_pinned_memory(self, size: int) -> bytearray:
+        return bytearray(size + 7)  # CuPy's is rounded up, too
+
+    def empty(self, shape: Any, dtype: Any) -> Any:
+        stage = self
+
+        class Array(np.ndarray):
+            def set(self, source: np.ndarray, stream: Any) -> None:
+                self[...] = source
+                stage.said.append(f"{stream.name} copies {int(source.flat[0])}")
+
+        return np.empty(shape, dtype).view(Array)
+
+
+class Stream:
+    def __init__(self, stage: Stage, name: str) -> None:
+        self.stage, self.name = stage, name
+
+    def record(self) -> "Event":
+        return Event(self.stage, self.name)
+
+    def wait_event(self, event: "Event") -> None:
+        self.stage.said.append(f"{self.name} waits for {event.stream}")
+
+
+class Event:
+    def __init__(self, stage: Stage, stream: str) -> None:
+        self.stage, self.stream = stage, stream
+
+    def synchronize(self) -> None:
+        self.stage.said.append(f"host waits for {self.stream}")
+
+
+def test_next_batch_is_copied_while_one_is_worked_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage()
+    monkeypatch.setattr(feeding, "cupy", lambda: stage)
+    for i, batch in enumerate(feeding.moved(some_batches(3), "cuda")):
+        stage.said.append(f"step {i}")
+        np.testing.assert_array_equal(batch.x, np.full((1, 3, 2 + i, 5), i))
+        np.testing.assert_array_equal(batch.target, np.full((1, 2 + i, 5), i))
+    copy = ["copy waits for main", "copy copies {0}", "copy copies {0}"]
+    start = [[word.format(i) for word in copy] for i in range(3)]
+    step = [
+        ["main waits for copy", f"step {i}", "host waits for copy"] for i in (0, 1, 2)
+    ]
+    assert stage.said == [*start[0], *start[1], *step[0], *start[2], *step[1], *step[2]]
+
+
+def test_no_batches_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeding, "cupy", Stage)
+    assert list(feeding.moved([], "cuda")) == []
+
+
+def test_training_on_a_gpu(data: Path, tmp_path: Path) -> None:
+    try:
+        arrays.check_device("cuda")
+    except ValueError as error:
+        pytest.skip(str(error))
+    slim = SLIM | {"dropout": 0.0}
+    cpu = trained_on("cpu", data, tmp_path / "cpu", **slim)
+    one, other = (trained_on("cuda", data, tmp_path / n, **slim) for n in "ab")
+    np.testing.assert_allclose(losses(one), losses(cpu), rtol=0, atol=1e-3)
+    assert same_runs(one, other)
