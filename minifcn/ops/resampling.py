@@ -13,7 +13,7 @@ from ..arrays import Array, array_module, contiguous, on_cpu
 from ..autograd import Function, Tensor
 from ..cuda import Kernels
 from ..geometry import pads, pair, span
-from . import im2col
+from .im2col import cut as cut_on_cpu
 from .inputs import check_image, check_tensors
 
 KERNELS = Kernels(__file__)
@@ -59,18 +59,6 @@ class Crop(Function):
         # Cut from −offset on, gy is framed with zeros: the adjoint of a cut is a cut.
         back = -self.offset[0], -self.offset[1]
         return cut(gy, back, self.input_size)
-
-
-def cut(
-    x: Array, start: tuple[int, int], size: tuple[int, int], fill: float = 0
-) -> Array:
-    """Run `im2col.cut`; off the CPU picture and frame come in one pass."""
-    if on_cpu(x) or (start == (0, 0) and x.shape[-2:] == tuple(size)):
-        return im2col.cut(x, start, size, fill)
-    y = array_module(x).empty((*x.shape[:-2], *size), x.dtype)
-    sizes = *x.shape[-2:], *size
-    KERNELS.cut(y.size, contiguous(x), y, y.size, *sizes, *start, fill)
-    return y
 
 
 def crop(x: Tensor, offset: Any, size: Any) -> Tensor:
@@ -125,6 +113,18 @@ def pad(x: Tensor, padding: Any, value: float = 0.0) -> Tensor:
     # A crop that begins outside of x, where cut puts the value.
     size = top + H + bottom, left + W + right
     return Crop((-top, -left), size, float(value))(x)
+
+
+def cut(
+    x: Array, start: tuple[int, int], size: tuple[int, int], fill: float = 0
+) -> Array:
+    """Cut as `im2col.cut` does; off the CPU, picture and frame in one pass."""
+    if on_cpu(x) or (start == (0, 0) and x.shape[-2:] == tuple(size)):
+        return cut_on_cpu(x, start, size, fill)
+    y = array_module(x).empty((*x.shape[:-2], *size), x.dtype)
+    sizes = *x.shape[-2:], *size
+    KERNELS.cut(y.size, contiguous(x), y, y.size, *sizes, *start, fill)
+    return y
 
 
 def _sides(operator: str, **tensor: Tensor) -> tuple[int, int]:

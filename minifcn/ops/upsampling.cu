@@ -1,7 +1,8 @@
 // Bilinear enlargement. The weight of a pixel is a product of two triangles, one of its
 // row and one of its column.
 
-// How much of pixel r output pixel u sees, F times as fine: 1 - |(u + 1/2)/F - 1/2 - r|.
+// How much of pixel r output pixel u sees, F times as fine: 1 - |(u + 1/2)/F - 1/2 - r|,
+// where that is above 0.
 template <typename T>
 __device__ T triangle(Index u, Index r, Index F) {
     // In halves of an output pixel the distance is a whole number.
