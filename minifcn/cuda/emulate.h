@@ -40,6 +40,13 @@ static T atomicAdd(T* place, T value) {  // one thread runs at a time
     return before;
 }
 
+template <typename T>
+static T atomicMax(T* place, T value) {
+    T before = *place;
+    *place = max(before, value);
+    return before;
+}
+
 namespace emulation {
 
 const size_t STACK = 64 * 1024;  // bytes for each fiber

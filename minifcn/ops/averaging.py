@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, array_module, parallel
+from ..arrays import Array, array_module, contiguous, on_cpu, parallel
 from ..autograd import Function, Tensor
+from ..cuda import Kernels
 from ..geometry import whole
 from .im2col import overlap
 from .inputs import check_image
 from .pooling import Windows, parts, places, planes
+
+KERNELS = Kernels(__file__)
 
 
 def avg_pool2d_definition(
@@ -52,17 +55,48 @@ class AvgPool2d(Function):
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
-        xp, size = array_module(x), self.windows.output_size(x.shape)
-        y = xp.zeros((*x.shape[:2], *size), x.dtype)  # (N, C, OH, OW)
-        self.divisor = xp.asarray(self._divisor(x.shape), x.dtype)  # (OH, OW)
+        size = self.windows.output_size(x.shape)
+        if not on_cpu(x):
+            return self._launch(contiguous(x), size)
+        y = np.zeros((*x.shape[:2], *size), x.dtype)  # (N, C, OH, OW)
+        self.divisor = np.asarray(self._divisor(x.shape), x.dtype)  # (OH, OW)
         pixels, means = planes(x), planes(y)  # (N·C, H, W), (N·C, OH, OW)
         parallel(lambda part: self._gather(pixels[part], means[part]), parts(x))
         return y
 
     def backward(self, gy: Array) -> Array:
-        gx = array_module(gy).zeros(self.shape, gy.dtype)
+        if not on_cpu(gy):
+            return self._launch_backward(contiguous(gy))
+        gx = np.zeros(self.shape, gy.dtype)
         means, pixels = planes(gy), planes(gx)
         parallel(lambda part: self._scatter(means[part], pixels[part]), parts(gx))
+        return gx
+
+    def _launch(self, x: Array, size: tuple[int, int]) -> Array:
+        xp, numbers = array_module(x), self.windows.numbers(x.shape, size)
+        y = xp.empty((*x.shape[:2], *size), x.dtype)  # (N, C, OH, OW)
+        if self.override is not None:
+            self.divisor = xp.full(size, self.override, x.dtype)
+        else:
+            self.divisor = xp.empty(size, x.dtype)
+            self._launch_divisor(x.shape)
+        KERNELS.avg_pool(y.size, x, self.divisor, y, y.size, *numbers)
+        return y
+
+    def _launch_divisor(self, shape: tuple[int, ...]) -> None:
+        """Fill the divisor on the device: nothing of `_divisor` is copied there."""
+        windows, count = self.windows, self.divisor.size
+        sides = windows.kernel, windows.stride, windows.dilation, *windows.padding
+        numbers = (n for side in sides for n in side)
+        H, W, OW = *shape[2:], self.divisor.shape[1]
+        KERNELS.avg_pool_divisor(
+            count, self.divisor, count, H, W, OW, *numbers, self.include_pad
+        )
+
+    def _launch_backward(self, gy: Array) -> Array:
+        gx = array_module(gy).empty(self.shape, gy.dtype)
+        numbers = self.windows.numbers(gx.shape, gy.shape)
+        KERNELS.avg_pool_backward(gx.size, gy, self.divisor, gx, gx.size, *numbers)
         return gx
 
     def _gather(self, x: Array, y: Array) -> None:

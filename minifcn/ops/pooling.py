@@ -5,11 +5,22 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import PIECE, Array, array_module, blocks, parallel
+from ..arrays import (
+    PIECE,
+    Array,
+    array_module,
+    blocks,
+    contiguous,
+    on_cpu,
+    parallel,
+)
 from ..autograd import Function, Tensor
+from ..cuda import Kernels
 from ..geometry import pads, pair, pool_output_size
 from .im2col import Pads, overlap, read_grid
 from .inputs import check_image
+
+KERNELS = Kernels(__file__)
 
 
 class Windows:
@@ -69,6 +80,12 @@ class Windows:
         cols, from_cols = overlap(size[1], shape[-1], start[1], self.stride[1])
         return (..., rows, cols), (..., from_rows, from_cols)  # into y, into x
 
+    def numbers(self, shape: Any, size: Any) -> tuple[int, ...]:
+        """Return H W OH OW KH KW SH SW DH DW top left, as kernels take them."""
+        (top, _), (left, _) = self.padding
+        sides = shape[-2:], size[-2:], self.kernel, self.stride, self.dilation
+        return (*(n for side in sides for n in side), top, left)
+
 
 def places(windows: Windows, r: int, q: int) -> list[tuple[int, int]]:
     """Say by its definition where window (r, q) looks, row by row, padding and all."""
@@ -113,6 +130,8 @@ class MaxPool2d(Function):
 
     Which pixel was the largest is found again in backward, from the input that the
     layer below keeps anyway: the first tap, row by row, whose value is the maximum.
+    Kernels do the same, from the pixel's side; that costs a GPU a second look at the
+    few windows whose maximum equals the pixel, and no memory for indices.
     """
 
     output_is_shared = True  # backward compares y with x
@@ -122,8 +141,13 @@ class MaxPool2d(Function):
 
     def forward(self, x: Array) -> Array:
         size = self.windows.output_size(x.shape)
+        x = x if on_cpu(x) else contiguous(x)
         y = array_module(x).empty((*x.shape[:2], *size), x.dtype)  # (N, C, OH, OW)
         self.x, self.y = x, y
+        if not on_cpu(x):
+            numbers = self.windows.numbers(x.shape, size)
+            KERNELS.max_pool(y.size, x, y, y.size, *numbers, -np.inf)
+            return y
         pixels, maxima = planes(x), planes(y)  # (N·C, H, W), (N·C, OH, OW)
         parallel(lambda part: self._maxima(pixels[part], maxima[part]), parts(x))
         return y
@@ -139,7 +163,14 @@ class MaxPool2d(Function):
             array_module(x).maximum(y[inside], x[pixels], out=y[inside])
 
     def backward(self, gy: Array) -> Array:
-        gx = array_module(gy).zeros(self.x.shape, gy.dtype)
+        if not on_cpu(gy):
+            gx = array_module(gy).empty(self.x.shape, gy.dtype)
+            numbers = gx.size, *self.windows.numbers(gx.shape, gy.shape)
+            KERNELS.max_pool_backward(
+                gx.size, self.x, self.y, contiguous(gy), gx, *numbers
+            )
+            return gx
+        gx = np.zeros(self.x.shape, gy.dtype)
         # Views: what is written into the planes of gx is in gx.
         arrays = [planes(array) for array in (self.x, self.y, gy, gx)]
         parallel(
@@ -173,6 +204,11 @@ def parts(x: Array) -> list[slice]:
 def _indices(x: Array, y: Array, windows: Windows) -> Array:
     """Return the pixel number h·W + w of each window's first maximum."""
     xp, W = array_module(x), x.shape[-1]
+    if not on_cpu(x):
+        indices = xp.empty(y.shape, xp.int64)
+        sides = windows.numbers(x.shape, y.shape)
+        KERNELS.max_pool_indices(y.size, contiguous(x), y, indices, y.size, *sides)
+        return indices
     numbers = xp.arange(x.shape[-2] * W).reshape(x.shape[-2:])  # (H, W)
     indices = xp.full(y.shape, -1, xp.int64)
     for start in windows.taps(x.shape, y.shape):

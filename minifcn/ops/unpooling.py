@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, array_module, parallel
+from ..arrays import Array, array_module, contiguous, on_cpu, parallel, to_numpy
 from ..autograd import Function, Tensor
+from ..cuda import Kernels
 from ..geometry import pair
 from .inputs import check_image
 from .pooling import Windows, parts, planes
+
+KERNELS = Kernels(__file__)
 
 
 def unpooled_size(
@@ -86,16 +89,42 @@ class MaxUnpool2d(Function):
         self.indices, self.size = indices, size
 
     def forward(self, x: Array) -> Array:
-        y = array_module(x).zeros((*x.shape[:2], *self.size), x.dtype)
+        if not on_cpu(x):
+            y = array_module(x).empty((*x.shape[:2], *self.size), x.dtype)
+            _, last = self._last_windows()
+            KERNELS.max_unpool(y.size, last, contiguous(x), y, y.size)
+            return y
+        y = np.zeros((*x.shape[:2], *self.size), x.dtype)
         arrays = planes(self.indices), planes(x), planes(y)
         parallel(lambda part: _put(*(a[part] for a in arrays)), parts(y))
         return y
 
     def backward(self, gy: Array) -> Array:
-        gx = array_module(gy).zeros(self.indices.shape, gy.dtype)
+        if not on_cpu(gy):
+            gx = array_module(gy).empty(self.indices.shape, gy.dtype)
+            indices, last = self._last_windows()
+            numbers = gx.size, *self._per_plane()
+            KERNELS.max_unpool_backward(
+                gx.size, indices, last, contiguous(gy), gx, *numbers
+            )
+            return gx
+        gx = np.zeros(self.indices.shape, gy.dtype)
         arrays = planes(self.indices), planes(gx), planes(gy)
         parallel(lambda part: _take(*(a[part] for a in arrays)), parts(gy))
         return gx
+
+    def _last_windows(self) -> tuple[Array, Array]:
+        """Return the indices, and for each pixel its last window, as kernels do."""
+        xp = array_module(self.indices)
+        indices = contiguous(self.indices.astype(xp.int64))
+        last = xp.zeros((*indices.shape[:2], *self.size), xp.uint64)  # (N, C, H, W)
+        n = indices.size
+        KERNELS.last_windows(n, indices, last, n, *self._per_plane())
+        return indices, last
+
+    def _per_plane(self) -> tuple[int, int]:
+        (OH, OW), (H, W) = self.indices.shape[2:], self.size
+        return OH * OW, H * W
 
 
 def _put(indices: Array, x: Array, y: Array) -> None:
@@ -114,16 +143,14 @@ def _pairs(indices: Array, size: int) -> tuple[Array, Array]:
     indices is (P, OH, OW), over P planes of `size` pixels each; windows and pixels are
     numbered from the first plane to the last. No window and no pixel comes twice.
     """
-    xp = array_module(indices)
-    first = xp.arange(len(indices))[:, None, None] * size  # each plane's first pixel
-    pixels = (indices.astype(xp.int64) + first).reshape(-1)  # the indices, flat
-    named = xp.flatnonzero(indices.reshape(-1) >= 0)  # −1 names no pixel
-    # The last window that names each pixel, counted from 1: 0 is none. (uint64, as
-    # CuPy's maximum.at takes no int64; y[pixels] = x alone would leave the order open.)
-    last = xp.zeros(len(indices) * size, xp.uint64)
-    xp.maximum.at(last, pixels[named], (named + 1).astype(xp.uint64))
-    filled = xp.flatnonzero(last)
-    return last[filled].astype(xp.int64) - 1, filled
+    first = np.arange(len(indices))[:, None, None] * size  # each plane's first pixel
+    pixels = (indices.astype(np.int64) + first).reshape(-1)  # the indices, flat
+    named = np.flatnonzero(indices.reshape(-1) >= 0)  # −1 names no pixel
+    # The last window that names each pixel, counted from 1: 0 is none.
+    last = np.zeros(len(indices) * size, np.int64)
+    np.maximum.at(last, pixels[named], named + 1)  # y[pixels] = x leaves the order open
+    filled = np.flatnonzero(last)
+    return last[filled] - 1, filled
 
 
 def max_unpool2d(
@@ -191,7 +218,9 @@ def _check_indices(indices: Array, x: Tensor, size: tuple[int, int]) -> None:
     if not indices.size:  # an empty batch
         return
     H, W = size
-    for number in int(indices.min()), int(indices.max()):
+    # The only step through the host: two numbers are read from a device at once.
+    ends = array_module(indices).stack((indices.min(), indices.max()))
+    for number in map(int, to_numpy(ends)):
         if not -1 <= number < H * W:
             raise ValueError(
                 f"indices holds {number}; an output of (H, W) = {size} has pixels from "
