@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from minifcn import arrays
+
 settings.register_profile(
     "repeatable",
     deadline=None,
@@ -50,6 +52,16 @@ def fixed_seed() -> None:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20150611)
+
+
+@pytest.fixture(params=arrays.DEVICES[1:])
+def device(request: pytest.FixtureRequest) -> str:
+    """Each device but the CPU; where it cannot be had, the skip says what it needs."""
+    try:
+        arrays.check_device(request.param)
+    except ValueError as error:
+        pytest.skip(str(error))
+    return request.param
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from minifcn import arrays as devices
 from minifcn import metrics
 from minifcn.metrics import accuracy_per_class, confusion_matrix, iu_per_class, scores
 
@@ -183,3 +184,53 @@ def test_what_is_no_table_is_refused(measure):
 
 def test_the_example_in_the_docstring():
     assert doctest.testmod(metrics) == (0, 3)
+
+
+# ------------------------------------------------------------------------- on a device
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(2, 5, 3, 4), (1, 1, 7, 2), (3, 21, 6), (0, 2, 3)])
+def test_most_likely_is_argmax(rng, device, dtype, shape):
+    x = rng.integers(-3, 3, shape).astype(dtype)  # many are equal
+    x[rng.random(shape) < 0.1] = math.nan
+    x[rng.random(shape) < 0.1] = -math.inf
+    kept = np.ascontiguousarray(x.swapaxes(1, -1)).swapaxes(1, -1)  # classes last
+    for scores_ in (x, kept):
+        there = devices.to_device(scores_, device)
+        y = metrics.most_likely(there)
+        assert devices.device_of(y) == device
+        assert y.dtype == np.int64
+        np.testing.assert_array_equal(devices.to_numpy(y), x.argmax(axis=1))
+    np.testing.assert_array_equal(metrics.most_likely(x), x.argmax(axis=1))
+
+
+@pytest.mark.parametrize("kind", ["u1", "i1", "i8", "u8"])
+@pytest.mark.parametrize("n", [1, 2, 21])
+@pytest.mark.parametrize("chunk", [1 << 20, 1000])
+def test_device_counts_as_the_cpu(rng, device, kind, n, chunk, monkeypatch):
+    monkeypatch.setattr(metrics, "CHUNK", chunk)
+    target = rng.integers(0, n + 1, (2, 37, 41)).astype(kind)  # n is not counted
+    target[target == n] = -1 if kind[0] == "i" else 255
+    prediction = rng.integers(0, n, target.shape).astype(kind)
+    prediction[(target < 0) | (target >= n)] = 99  # no class, where none is asked for
+    expected = confusion_matrix(target, prediction, n)
+    assert 0 < expected.sum() < target.size
+    there = devices.to_device(prediction, device)
+    for truth in (target, devices.to_device(target, device)):
+        hist = confusion_matrix(truth, there, n)
+        assert type(hist) is np.ndarray
+        assert hist.dtype == np.int64
+        np.testing.assert_array_equal(hist, expected)
+    turned = confusion_matrix(target.swapaxes(1, 2), there.swapaxes(1, 2), n)
+    np.testing.assert_array_equal(turned, expected)
+
+
+def test_device_refuses_as_the_cpu(device):
+    there = devices.to_device(np.array([0, 3, 1]), device)
+    with pytest.raises(ValueError, match="must be 0 to 2 for 3 classes, not 3"):
+        confusion_matrix([0, 1, 2], there, 3)
+    with pytest.raises(ValueError, match=r"one shape, not \(2,\) and \(3,\)"):
+        confusion_matrix([0, 1], there, 4)
+    with pytest.raises(TypeError, match="prediction must hold class numbers"):
+        confusion_matrix([0, 1, 2], there / 2, 4)

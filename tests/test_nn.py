@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from minifcn import Tensor, nn, ops
+from minifcn import Tensor, arrays, nn, ops
 
 
 class Block(nn.Module):
@@ -250,6 +250,33 @@ def test_gradients_are_clipped_by_their_common_norm():
     np.testing.assert_allclose(a.grad, [0.6, 0])
     np.testing.assert_allclose(b.grad, [0.8])
     assert c.grad is None
+
+
+@pytest.mark.parametrize("largest", [10, 5, 1, 0])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gradients_are_clipped_on_a_device(device, largest, dtype):
+    shapes = ((2, 3), (1,))
+    ours, theirs = ([nn.Parameter(np.zeros(s, dtype)) for s in shapes] for _ in "ab")
+    for p, q, value in zip(ours, theirs, (3 / 6**0.5, 4)):
+        p.grad = np.full(p.shape, value, dtype)
+        q.grad = arrays.to_device(p.grad, device)
+    norm = nn.clip_gradients(iter(theirs), largest)
+    assert float(norm) == pytest.approx(nn.clip_gradients(iter(ours), largest))
+    for p, q in zip(ours, theirs):
+        assert q.grad.dtype == dtype
+        np.testing.assert_allclose(arrays.to_numpy(q.grad), p.grad, rtol=1e-6)
+
+
+def test_net_is_moved_whatever_the_order_of_its_arrays(device):
+    layer = nn.Conv2d(2, 3, (2, 5))
+    layer.weight.data = np.asfortranarray(layer.weight.data)
+    before = layer.weight.data.copy()
+    layer.to(device, "float64")
+    for p in layer.parameters():
+        assert p.data.flags.c_contiguous
+        assert arrays.device_of(p.data) == device
+        assert p.dtype == "float64"
+    np.testing.assert_array_equal(layer.to("cpu").weight.data, before)
 
 
 def test_module_without_forward_says_so():

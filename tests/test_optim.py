@@ -163,6 +163,47 @@ def test_state_round_trip_goes_on_bit_for_bit(rng):
         np.testing.assert_array_equal(array, before[name])
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_kernel_is_the_step_of_the_cpu(rng, device, dtype):
+    ours = parameters(rng, dtype)
+    theirs = [nn.Parameter(p.data.copy(), p.lr_mult, p.decay_mult) for p in ours]
+    for p in theirs:
+        p.data = arrays.to_device(p.data, device)
+    one, other = (optim.SGD(params, 0.1, 0.9, 0.05) for params in (ours, theirs))
+    for iteration in range(4):
+        one.lr = other.lr = 0.1 / (1 + iteration)
+        for p, q, gradient in zip(ours, theirs, gradients(rng)):
+            p.grad = gradient.astype(dtype)
+            q.grad = arrays.to_device(p.grad, device)
+        one.step(divide_by=3)
+        other.step(divide_by=3)
+        if iteration == 1:  # as after a checkpoint, which holds arrays of NumPy
+            state = {n: arrays.to_numpy(v) for n, v in other.state_dict().items()}
+            other.load_state_dict(state)
+    for p, q in zip(ours, theirs):
+        assert arrays.device_of(q.data) == device
+        np.testing.assert_array_equal(arrays.to_numpy(q.grad), p.grad)
+        tolerance = 1e-14 if dtype == "float64" else 1e-6
+        np.testing.assert_allclose(
+            arrays.to_numpy(q.data), p.data, rtol=tolerance, atol=tolerance
+        )
+
+
+def test_state_on_a_device_is_a_copy(rng, device):
+    parameter = nn.Parameter(arrays.to_device(np.ones(3), device))
+    parameter.grad = arrays.to_device(np.ones(3), device)
+    sgd = optim.SGD([parameter], 0.5, 0.9)
+    sgd.step()
+    state = sgd.state_dict()
+    before = arrays.to_numpy(state["0"]).copy()
+    other = optim.SGD([parameter], 0.5, 0.9)
+    other.load_state_dict(state)
+    other.step()
+    np.testing.assert_array_equal(arrays.to_numpy(state["0"]), before)
+    np.testing.assert_array_equal(before, [0.5, 0.5, 0.5])
+    np.testing.assert_allclose(arrays.to_numpy(other.velocity["0"]), 0.95)
+
+
 def test_state_of_other_parameters_is_refused(rng):
     sgd = optim.SGD(parameters(rng), 0.1)
     for state in ({"9": np.ones(2)}, {"1": np.ones(6)}):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minifcn import pictures
+from minifcn import arrays, pictures
 from minifcn.data import VOC_CLASSES, read_image, read_label
 from minifcn.files import replacing
 from minifcn.pictures import (
@@ -56,6 +56,19 @@ def test_colour_paints_every_pixel(rng, kind):
             value = label[y, x]
             wanted = CREAM if value == 255 else tuple(PALETTE[value].tolist())
             assert tuple(painted[y, x].tolist()) == wanted
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64])
+def test_colour_paints_on_a_device(rng, device, kind):
+    label = rng.integers(0, 4, (5, 7)).astype(kind)
+    label[label == 3] = 255
+    there = arrays.to_device(label, device)
+    for ours, theirs in ((label, there), (label.T, there.T)):
+        y = colour(theirs, PALETTE)
+        assert arrays.device_of(y) == device
+        np.testing.assert_array_equal(arrays.to_numpy(y), colour(ours, PALETTE))
+    with pytest.raises(ValueError, match=r"holds 7, .* palette of 3 has no colour"):
+        colour(arrays.to_device(np.array([[0, 7]]), device), PALETTE)
 
 
 def test_what_does_not_count_is_cream_in_every_palette():

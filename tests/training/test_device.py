@@ -1,4 +1,4 @@
-"""Training on a device: the emulated one, whose steps are those that a GPU takes."""
+"""Training on a device: a GPU, or the emulated one, which takes the very same steps."""
 
 import math
 from collections.abc import Iterator
@@ -36,8 +36,9 @@ SLIM = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _compiler() -> None:
+@pytest.fixture
+def emulation() -> None:
+    """For what looks into the emulated device; skips where it cannot be had."""
     try:
         emulated.compiler()
     except emulated.NoCompiler as error:
@@ -61,36 +62,37 @@ def same_runs(ours: Trainer, theirs: Trainer) -> bool:
     )
 
 
-def test_slim_fcn8s_has_the_losses_of_the_cpu(data: Path, tmp_path: Path) -> None:
+def test_slim_fcn8s_has_the_losses_of_the_cpu(
+    device: str, data: Path, tmp_path: Path
+) -> None:
     slim = SLIM | {"dropout": 0.0}
-    cpu, device = (
-        trained_on(device, data, tmp_path / device, **slim)
-        for device in ("cpu", "emulated")
+    cpu, other = (
+        trained_on(name, data, tmp_path / name, **slim) for name in ("cpu", device)
     )
-    assert len(losses(device)) == 20
-    np.testing.assert_allclose(losses(device), losses(cpu), rtol=0, atol=1e-4)
+    assert len(losses(other)) == 20
+    np.testing.assert_allclose(losses(other), losses(cpu), rtol=0, atol=1e-4)
     assert losses(cpu)[-1] < 0.8 * losses(cpu)[0]  # there was something to compute
     for name, array in cpu.model.state_dict().items():
-        moved = device.model.state_dict()[name]
-        assert arrays.device_of(moved) == "emulated"
+        moved = other.model.state_dict()[name]
+        assert arrays.device_of(moved) == device
         np.testing.assert_allclose(moved.get(), array, rtol=0, atol=1e-4, err_msg=name)
     # Not a law (one pixel at a kink could turn), but of this run it is true.
     for name, score in cpu.scores().items():
-        assert device.scores()[name] == pytest.approx(score, abs=0.01)
+        assert other.scores()[name] == pytest.approx(score, abs=0.01)
 
 
-def test_same_seed_gives_the_same_bits(data: Path, tmp_path: Path) -> None:
+def test_same_seed_gives_the_same_bits(device: str, data: Path, tmp_path: Path) -> None:
     changes = {"dropout": 0.5, "class_weights": "balanced"}
-    one, other = (
-        trained_on("emulated", data, tmp_path / name, **changes) for name in "ab"
-    )
-    third = trained_on("emulated", data, tmp_path / "c", seed=1, **changes)
+    one, other = (trained_on(device, data, tmp_path / name, **changes) for name in "ab")
+    third = trained_on(device, data, tmp_path / "c", seed=1, **changes)
     assert losses(one) == losses(other) != losses(third)
     assert same_runs(one, other)
     assert not same_runs(one, third)
 
 
-def test_order_of_the_threads_changes_no_bit(data: Path, tmp_path: Path) -> None:
+def test_order_of_the_threads_changes_no_bit(
+    emulation: None, data: Path, tmp_path: Path
+) -> None:
     from minifcn.cuda import host
 
     one = trained_on("emulated", data, tmp_path / "one", epochs=1)
@@ -102,9 +104,11 @@ def test_order_of_the_threads_changes_no_bit(data: Path, tmp_path: Path) -> None
     assert same_runs(one, other)
 
 
-def test_resumed_run_is_the_run_that_never_stopped(data: Path, tmp_path: Path) -> None:
-    whole = trained_on("emulated", data, tmp_path / "whole")
-    cut = start(tiny(data), tmp_path / "cut", "emulated", talk=False)
+def test_resumed_run_is_the_run_that_never_stopped(
+    device: str, data: Path, tmp_path: Path
+) -> None:
+    whole = trained_on(device, data, tmp_path / "whole")
+    cut = start(tiny(data), tmp_path / "cut", device, talk=False)
     take = cut.step
 
     def step(group: Any) -> None:
@@ -114,15 +118,17 @@ def test_resumed_run_is_the_run_that_never_stopped(data: Path, tmp_path: Path) -
     cut.step = step  # type: ignore[method-assign]
     with pytest.raises(TrainingStopped):
         cut.train()
-    rest = resume(tmp_path / "cut", "emulated")
+    rest = resume(tmp_path / "cut", device)
     rest.train()
     assert same_runs(rest, whole)
     log = (rest.folder / "log.csv").read_bytes()
     assert log == (whole.folder / "log.csv").read_bytes()
 
 
-def test_run_goes_on_where_it_did_not_begin(data: Path, tmp_path: Path) -> None:
-    half = trained_on("emulated", data, tmp_path / "run", iterations=4)
+def test_run_goes_on_where_it_did_not_begin(
+    device: str, data: Path, tmp_path: Path
+) -> None:
+    half = trained_on(device, data, tmp_path / "run", iterations=4)
     saved = checkpoint.load(half.folder / "last.npz")
     assert all(type(array) is np.ndarray for array in saved.model.values())
     assert saved.velocity
@@ -135,11 +141,11 @@ def test_run_goes_on_where_it_did_not_begin(data: Path, tmp_path: Path) -> None:
 
 
 def test_losses_are_read_when_it_is_time(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    device: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "READ_AFTER", math.inf)
-    trainer = start(tiny(data, batch_size=1), tmp_path / "run", "emulated", talk=False)
-    batches = list(feeding.moved(trainer.loader.epoch(0), "emulated"))
+    trainer = start(tiny(data, batch_size=1), tmp_path / "run", device, talk=False)
+    batches = list(feeding.moved(trainer.loader.epoch(0), device))
     for batch in batches[:3]:
         trainer.step([batch])
     assert losses(trainer) == []
@@ -161,11 +167,11 @@ def test_losses_are_read_when_it_is_time(
 
 
 def test_loss_that_is_not_finite_is_found_late_and_not_saved(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    device: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "READ_AFTER", math.inf)
-    trainer = start(tiny(data, batch_size=1), tmp_path / "run", "emulated", talk=False)
-    first, second, third, *_ = feeding.moved(trainer.loader.epoch(0), "emulated")
+    trainer = start(tiny(data, batch_size=1), tmp_path / "run", device, talk=False)
+    first, second, third, *_ = feeding.moved(trainer.loader.epoch(0), device)
     trainer.step([first])
     trainer.save("last.npz")
     before = (tmp_path / "run" / "last.npz").read_bytes()
@@ -182,7 +188,7 @@ def test_loss_that_is_not_finite_is_found_late_and_not_saved(
 
 
 def test_evaluation_counts_on_the_device(
-    trained: Trainer, data: Path, monkeypatch: pytest.MonkeyPatch
+    emulation: None, trained: Trainer, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     val = open_dataset(data, "val")
     saved = checkpoint.load(trained.folder / "last.npz")
@@ -206,13 +212,13 @@ def test_evaluation_counts_on_the_device(
 
 
 def test_prediction_is_a_label_in_the_computers_memory(
-    trained: Trainer, data: Path
+    device: str, trained: Trainer, data: Path
 ) -> None:
     image, _ = open_dataset(data, "val")[0]
     saved = checkpoint.load(trained.folder / "last.npz")
     ours = predict(checkpoint.restore_model(saved), image)
-    model = checkpoint.restore_model(saved).to("emulated")
-    theirs = predict(model, image, device="emulated")
+    model = checkpoint.restore_model(saved).to(device)
+    theirs = predict(model, image, device=device)
     assert type(theirs) is np.ndarray
     assert theirs.dtype == np.uint8
     assert (ours != theirs).mean() < 0.01
@@ -228,11 +234,11 @@ def some_batches(count: int) -> Iterator[Batch]:
         yield Batch(x, target, [str(i)], [(2 + i, 5)])
 
 
-def test_batches_are_moved() -> None:
+def test_batches_are_moved(device: str) -> None:
     for given, batch in zip(
-        some_batches(3), feeding.moved(some_batches(3), "emulated"), strict=True
+        some_batches(3), feeding.moved(some_batches(3), device), strict=True
     ):
-        assert arrays.device_of(batch.x) == arrays.device_of(batch.target) == "emulated"
+        assert arrays.device_of(batch.x) == arrays.device_of(batch.target) == device
         np.testing.assert_array_equal(batch.x.get(), given.x)
         np.testing.assert_array_equal(batch.target.get(), given.target)
         assert batch.ids == given.ids
@@ -310,15 +316,3 @@ def test_next_batch_is_copied_while_one_is_worked_on(
 def test_no_batches_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeding, "cupy", Stage)
     assert list(feeding.moved([], "cuda")) == []
-
-
-def test_training_on_a_gpu(data: Path, tmp_path: Path) -> None:
-    try:
-        arrays.check_device("cuda")
-    except ValueError as error:
-        pytest.skip(str(error))
-    slim = SLIM | {"dropout": 0.0}
-    cpu = trained_on("cpu", data, tmp_path / "cpu", **slim)
-    one, other = (trained_on("cuda", data, tmp_path / n, **slim) for n in "ab")
-    np.testing.assert_allclose(losses(one), losses(cpu), rtol=0, atol=1e-3)
-    assert same_runs(one, other)
