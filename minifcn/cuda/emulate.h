@@ -5,7 +5,14 @@
 // that is called once for each thread. With barriers each thread is a fiber: it runs
 // until its next __syncthreads, and goes on when all threads of the block are there.
 // So a kernel that forgets a barrier reads what another thread has not yet written.
+//
+// Shared memory holds random bits when a block begins, as on a GPU it holds anything:
+// `cuda.host` writes SHARED(sums); behind each `__shared__ float sums[256];`.
 #pragma once
+#if defined(__APPLE__) && !defined(_XOPEN_SOURCE)
+#define _XOPEN_SOURCE 700  // else there is no ucontext
+#define _DARWIN_C_SOURCE
+#endif
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -24,6 +31,8 @@
 #define __forceinline__ inline
 #define __shared__ static
 #define __launch_bounds__(...)
+#define __syncthreads() emulation::pause(__LINE__)
+#define SHARED(name) emulation::begin_shared(&name, sizeof name)
 
 struct dim3 {
     unsigned x = 1, y = 1, z = 1;
@@ -55,12 +64,15 @@ struct Fiber {
     ucontext_t context;
     std::vector<char> stack = std::vector<char>(STACK);
     bool ended = false;
+    int line = 0;  // of the barrier where it waits
     void* fake_stack = nullptr;
 };
 
 static ucontext_t scheduler;
 static std::vector<Fiber> fibers;
 static Fiber* running = nullptr;
+static std::mt19937 random_bits;
+static std::vector<void*> begun;  // the shared arrays that this block has seen
 static void (*body)(void*);
 static void* arguments;
 static const void* own_stack;  // of the scheduler, for AddressSanitizer
@@ -86,8 +98,9 @@ static void begin() {
     swapcontext(&running->context, &scheduler);
 }
 
-static void pause() {
+static void pause(int line) {
     Fiber* self = running;
+    self->line = line;
     leave(&self->fake_stack, own_stack, own_size);
     swapcontext(&self->context, &scheduler);
     arrive(self->fake_stack, &own_stack, &own_size);
@@ -101,8 +114,16 @@ static void resume(Fiber& fiber) {
     arrive(fake_stack, nullptr, nullptr);
 }
 
-// Run one block of fibers. False where some threads ended while others still wait.
-static bool run_fibers(const std::vector<unsigned>& order) {
+// Fill a shared array with random bits: the first thread of a block that comes by.
+static void begin_shared(void* array, size_t bytes) {
+    if (std::find(begun.begin(), begun.end(), array) != begun.end()) return;
+    begun.push_back(array);
+    for (size_t i = 0; i < bytes; i++) ((unsigned char*)array)[i] = random_bits();
+}
+
+// Run one block of fibers. 0, or the line of a barrier that some threads reach and
+// others do not: they have ended, or wait elsewhere.
+static int run_fibers(const std::vector<unsigned>& order) {
     fibers.resize(order.size());
     for (Fiber& fiber : fibers) {
         fiber.ended = false;
@@ -114,42 +135,41 @@ static bool run_fibers(const std::vector<unsigned>& order) {
     }
     for (size_t ended = 0; ended < fibers.size();) {
         ended = 0;
+        int first = 0, last = 0;  // lines of the barriers where threads wait
         for (unsigned t : order) {  // each as far as its next barrier
             threadIdx.x = t;
             resume(fibers[t]);
             ended += fibers[t].ended;
+            if (fibers[t].ended) continue;
+            first = first ? min(first, fibers[t].line) : fibers[t].line;
+            last = max(last, fibers[t].line);
         }
-        if (ended > 0 && ended < fibers.size()) return false;
+        if (first != last || (ended > 0 && ended < fibers.size())) return first;
     }
-    return true;
+    return 0;
 }
 
-}  // namespace emulation
-
-static void __syncthreads() { emulation::pause(); }
-
-namespace emulation {
-
-static std::vector<unsigned> shuffled(unsigned count, std::mt19937& random) {
+static std::vector<unsigned> shuffled(unsigned count) {
     std::vector<unsigned> order(count);
     for (unsigned i = 0; i < count; i++) order[i] = i;
-    std::shuffle(order.begin(), order.end(), random);
+    std::shuffle(order.begin(), order.end(), random_bits);
     return order;
 }
 
-// Launch: call body(arguments) as every thread of the grid. 0, or 1 where a barrier was
-// not reached by all threads of its block.
+// Launch: call body(arguments) as every thread of the grid. 0, or the line of a barrier
+// that not all threads of a block reach.
 static int launch(unsigned blocks, unsigned threads, unsigned seed, bool barriers,
                   void (*function)(void*), void* given) {
-    std::mt19937 random(seed);
+    random_bits.seed(seed);
     gridDim.x = blocks, blockDim.x = threads;
     body = function, arguments = given;
-    std::vector<unsigned> order = shuffled(threads, random);
-    for (unsigned block : shuffled(blocks, random)) {
+    std::vector<unsigned> order = shuffled(threads);
+    for (unsigned block : shuffled(blocks)) {
         blockIdx.x = block;
+        begun.clear();
         if (barriers) {
-            order = shuffled(threads, random);
-            if (!run_fibers(order)) return 1;
+            order = shuffled(threads);
+            if (int line = run_fibers(order)) return line;
         } else {
             for (unsigned t : order) threadIdx.x = t, function(given);
         }

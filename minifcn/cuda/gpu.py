@@ -20,11 +20,20 @@ def module(source: Source, device: int) -> Any:
 def function(
     source: Source, kernel: Kernel, variant: str
 ) -> Callable[[int, int, Sequence[Any]], None]:
-    """Return a function of (blocks, threads, arguments) that launches a kernel."""
+    """Return a function of (blocks, threads, arguments) that launches a kernel.
+
+    It raises ValueError where an array lies on another GPU than CuPy's current one.
+    """
     device = cupy().cuda.runtime.getDevice()
     compiled = module(source, device).get_function(kernel.expression(variant))
 
     def run(blocks: int, threads: int, values: Sequence[Any]) -> None:
+        for value in values:
+            if isinstance(value, cupy().ndarray) and value.device.id != device:
+                raise ValueError(
+                    f"{source.path.name}: {kernel.name}: an array lies on GPU "
+                    f"{value.device.id}, and the current one is {device}"
+                )
         compiled((blocks,), (threads,), tuple(values))
 
     return run

@@ -1,15 +1,25 @@
-"""Kernels on the CPU: the same text, compiled by the C++ compiler.
+r"""Kernels on the CPU: the same text, compiled by the C++ compiler.
 
 Beside the kernels stands `emulate.h`, which supplies threadIdx and the rest; around
 each a C function that unpacks the arguments and walks over blocks and threads. Compiled
 files are kept, under a name made of all that goes into them.
+
+With MINIFCN_SANITIZE=1 AddressSanitizer and UBSan watch the kernels, and name the line
+of the .cu file; the first must be there before Python:
+
+    MINIFCN_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 \
+    LD_PRELOAD=$(g++ -print-file-name=libasan.so) python …
 """
 
 import ctypes
 import hashlib
 import os
+import platform
+import re
 import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -22,16 +32,37 @@ from .source import Kernel, Source
 
 EMULATION = Path(__file__).with_name("emulate.h")
 FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-shared", "-fPIC", "-w")
-SANITIZERS = ("-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined")
+SANITIZERS = (
+    "-g",
+    "-O1",  # the lines stay those of the text
+    "-fno-omit-frame-pointer",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+)
+
+_SHARED = re.compile(r"__shared__\s+[\w\s]+?\b(\w+)\s*(\[[^;]*)?;")
+_one_at_a_time = threading.Lock()  # a compiled file has one threadIdx
+_seed = 0  # of the order of blocks and threads
 
 
 def cache_folder() -> Path:
-    """Return where compiled kernels are kept: $XDG_CACHE_HOME/minifcn."""
+    """Return where compiled kernels are kept: $XDG_CACHE_HOME/minifcn.
+
+    A temporary folder, removed at the end, where that cannot be written.
+    """
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "minifcn"
+    folder = Path(home) / "minifcn"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return Path(_temporary_folder().name)
 
 
-_seed = 0  # of the order of blocks and threads
+@cache
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="minifcn-", ignore_cleanup_errors=True)
 
 
 def shuffle(seed: int) -> None:
@@ -55,10 +86,12 @@ def function(
             for value in values
         ]
         places = (ctypes.c_void_p * len(kept))(*(ctypes.addressof(k) for k in kept))
-        if compiled(blocks, threads, _seed, places):
+        with _one_at_a_time:
+            line = compiled(blocks, threads, _seed, places)
+        if line:
             raise RuntimeError(
-                f"{source.path.name}: {kernel.name}: some threads of a block ended "
-                "while others wait at a __syncthreads()"
+                f"{source.path.name}:{line}: {kernel.name}: some threads of a block "
+                "wait at this __syncthreads(); others have ended, or wait at another"
             )
 
     return run
@@ -75,17 +108,22 @@ def library(source: Source) -> ctypes.CDLL:
     sanitize = bool(os.environ.get("MINIFCN_SANITIZE"))
     flags = (*FLAGS, *(SANITIZERS if sanitize else ()))
     code = wrapped(source)
-    words = "\0".join((compiler(), *flags, code, EMULATION.read_text(encoding="utf-8")))
+    machine = f"{sys.platform} {platform.machine()}"  # a home may be shared
+    header = EMULATION.read_text(encoding="utf-8")
+    words = "\0".join((machine, compiler(), *flags, code, header))
     name = f"{source.path.stem}-{hashlib.sha256(words.encode()).hexdigest()[:16]}.so"
     target = cache_folder() / name
     if not target.exists():
-        compile_to(target, code, flags)
+        compile_to(target, code, flags, source.path.name)
     return ctypes.CDLL(str(target))
 
 
-def compile_to(target: Path, code: str, flags: Sequence[str]) -> None:
-    """Compile the code into a shared library, written beside and renamed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+def compile_to(target: Path, code: str, flags: Sequence[str], name: str) -> None:
+    """Compile the code into a shared library, written beside and renamed.
+
+    Raises:
+        RuntimeError: `name` does not compile; with the compiler's words.
+    """
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         text, made = Path(folder) / "kernels.cpp", Path(folder) / target.name
         text.write_text(code, encoding="utf-8")
@@ -99,7 +137,7 @@ def compile_to(target: Path, code: str, flags: Sequence[str]) -> None:
         ]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            raise RuntimeError(f"{target.stem} does not compile:\n{done.stderr}")
+            raise RuntimeError(f"{name} does not compile:\n{done.stderr}")
         made.replace(target)
 
 
@@ -110,7 +148,10 @@ def wrapped(source: Source) -> str:
         for kernel in source.kernels.values()
         for variant in kernel.variants()
     ]
-    return "\n".join(['#include "emulate.h"', source.code, *functions])
+    # A name is added behind each shared array; the lines stay where they are.
+    text = _SHARED.sub(r"\g<0> SHARED(\1);", source.code)
+    head, tail = '#include "emulate.h"', '#line 1 "launches"'
+    return "\n".join([head, text, tail, *functions])
 
 
 def _symbol(kernel: Kernel, variant: str) -> str:

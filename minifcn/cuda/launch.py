@@ -9,6 +9,7 @@ same numbers of blocks and threads.
 """
 
 from functools import partial
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,14 @@ def launch(source: Source, kernel: Kernel, size: int, *arguments: Any) -> None:
         arguments: for each parameter an array, or a number.
 
     Raises:
-        TypeError: too many or too few arguments; an array of another type.
-        ValueError: an array that is not contiguous, not to be written over, or of
-            another device than the others.
+        TypeError: too many or too few arguments; an array of another type; a number
+            that the parameter's type does not hold.
+        ValueError: a size below 0; an array that is not contiguous, not to be written
+            over, or of another device than the others.
     """
     executor, number = _check(source, kernel, arguments)
+    if size < 0:
+        raise ValueError(f"{source.path.name}: {kernel.name} over {size} items")
     if size == 0:
         return
     blocks = min(-(-size // THREADS), MOST_BLOCKS)
@@ -88,15 +92,21 @@ def _check(source: Source, kernel: Kernel, arguments: Any) -> Any:
         )
     pairs = list(zip(kernel.parameters, arguments, strict=True))
     number = next(
-        (np.dtype(a.dtype) for p, a in pairs if p.is_array and p.type == "T"), None
+        (
+            getattr(a, "dtype", type(a))
+            for p, a in pairs
+            if p.is_array and p.type == "T"
+        ),
+        None,
     )
     if kernel.is_template and str(number) not in FLOATS:
-        raise TypeError(f"{place} takes float32 or float64, not {number}")
+        given = getattr(number, "__name__", number)
+        raise TypeError(f"{place} takes float32 or float64, not {given}")
     for parameter, argument in pairs:
         if parameter.is_array:
             _check_array(place, parameter, argument, parameter.dtype(number or "f4"))
-        elif hasattr(argument, "shape") and argument.shape:
-            raise TypeError(f"{place}: {parameter.name} is a number, not an array")
+        else:
+            _check_number(place, parameter, argument)
     return _executor(place, [a for p, a in pairs if p.is_array]), number
 
 
@@ -108,6 +118,34 @@ def _check_array(place: str, parameter: Parameter, array: Any, dtype: Any) -> No
         raise ValueError(
             f"{place}: {parameter.name} of shape {array.shape} is not contiguous"
         )
+    # CuPy's arrays can all be written over, and have no such flag.
+    if parameter.is_written and not getattr(array.flags, "writeable", True):
+        raise ValueError(
+            f"{place}: {parameter.name} of shape {array.shape} is read-only, and the "
+            "kernel writes it"
+        )
+
+
+def _check_number(place: str, parameter: Parameter, argument: Any) -> None:
+    """Refuse what the conversion to the parameter's type would quietly change."""
+    kind = parameter.dtype("f4").kind
+    allowed: Any = {"f": Real, "b": (bool, np.bool_)}.get(kind, Integral)
+    # An array of one number is refused too: to read it the host would wait for a GPU.
+    if not isinstance(argument, allowed) or (
+        kind in "iu" and isinstance(argument, bool)
+    ):
+        given = f"{argument!r}" if np.isscalar(argument) else type(argument).__name__
+        raise TypeError(
+            f"{place}: {parameter.name} is {given}, and must be a number of type "
+            f"{parameter.type}"
+        )
+    if kind in "iu":
+        bounds = np.iinfo(parameter.dtype("f4"))
+        if not bounds.min <= argument <= bounds.max:
+            raise ValueError(
+                f"{place}: {parameter.name} is {argument}, and must lie from "
+                f"{bounds.min} to {bounds.max}"
+            )
 
 
 def _executor(place: str, arrays: list[Any]) -> Any:

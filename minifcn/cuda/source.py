@@ -11,7 +11,7 @@ launches a kernel goes by what stands here, so nothing is declared twice.
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,11 @@ TYPES: dict[str, Any] = {
 }
 FLOATS = {"float32": "float", "float64": "double"}  # what T may be
 
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _KERNEL = re.compile(
     r"(?P<template>template\s*<\s*typename\s+T\s*>\s*)?"
-    r"__global__\s+void\s+(?P<name>\w+)\s*\((?P<parameters>[^)]*)\)\s*\{"
+    r"__global__\s+void\s+(?:__launch_bounds__\s*\([^)]*\)\s*)?"
+    r"(?P<name>\w+)\s*\((?P<parameters>[^)]*)\)\s*\{"
 )
 
 
@@ -62,6 +64,7 @@ class Kernel:
         is_template: whether it is compiled for float and for double.
         has_barriers: whether its threads wait for one another.
         line: where it begins in its file.
+        body: its text between the outermost braces, without comments.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Kernel:
     is_template: bool
     has_barriers: bool
     line: int
+    body: str
 
     def variants(self) -> list[str]:
         """Return what the kernel is compiled for: "float" and "double", or ""."""
@@ -94,27 +98,71 @@ class Source:
         return f'{header}\n#line 1 "{self.path.name}"\n{self.text}'
 
 
-@cache
 def read(path: Path) -> Source:
-    """Read a .cu file.
+    """Read a .cu file; the same object again, until the file changes.
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: a kernel's parameter of a type that is not in TYPES.
+        ValueError: a kernel is not written as said above.
     """
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, changed: int) -> Source:
     text = path.read_text(encoding="utf-8")
-    found = list(_KERNEL.finditer(text))
-    ends = [*(match.start() for match in found[1:]), len(text)]
-    kernels = {}
-    for match, end in zip(found, ends, strict=True):
-        kernels[match["name"]] = Kernel(
-            match["name"],
-            tuple(_parameter(path, word) for word in match["parameters"].split(",")),
-            is_template=match["template"] is not None,
-            has_barriers="__syncthreads" in text[match.end() : end],
-            line=text.count("\n", 0, match.start()) + 1,
+    plain = _COMMENT.sub(_blank, text)
+    found = list(_KERNEL.finditer(plain))
+    if len(found) != plain.count("__global__"):
+        raise ValueError(
+            f"{path.name}: {len(found)} of {plain.count('__global__')} kernels are "
+            "written as: template <typename T> __global__ void name(parameters) {"
         )
-    return Source(path, text, kernels)
+    bodies = [_body(plain, match.end()) for match in found]
+    rest = plain  # the helpers, which any kernel may call
+    for body in bodies:
+        rest = rest.replace(body, "")
+    return Source(
+        path,
+        text,
+        {
+            match["name"]: Kernel(
+                match["name"],
+                _parameters(path, match),
+                is_template=match["template"] is not None,
+                has_barriers="__syncthreads" in body + rest,
+                line=plain.count("\n", 0, match.start()) + 1,
+                body=body,
+            )
+            for match, body in zip(found, bodies, strict=True)
+        },
+    )
+
+
+def _blank(comment: re.Match[str]) -> str:
+    """Return spaces, and the ends of lines where they were."""
+    return re.sub(r"[^\n]", " ", comment[0])
+
+
+def _body(text: str, start: int) -> str:
+    """Return the text from behind a brace to the one that closes it."""
+    depth = 1
+    for brace in re.finditer(r"[{}]", text[start:]):
+        depth += 1 if brace[0] == "{" else -1
+        if depth == 0:
+            return text[start : start + brace.start()]
+    return text[start:]
+
+
+def _parameters(path: Path, match: re.Match[str]) -> tuple[Parameter, ...]:
+    words = match["parameters"].split(",") if match["parameters"].strip() else []
+    parameters = tuple(_parameter(path, word) for word in words)
+    arrays = [parameter for parameter in parameters if parameter.is_array]
+    if match["template"] and not any(array.type == "T" for array in arrays):
+        raise ValueError(f"{path.name}: {match['name']} takes no array of T to go by")
+    if not arrays:
+        raise ValueError(f"{path.name}: {match['name']} takes no array")
+    return parameters
 
 
 def _parameter(path: Path, text: str) -> Parameter:
