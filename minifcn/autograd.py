@@ -254,16 +254,16 @@ class Function:
 
 
 def _as_tensors(operands: tuple[Operand, ...]) -> list[Tensor]:
-    # Numbers take the type of the first tensor of floats beside them.
-    types = (t.dtype for t in operands if isinstance(t, Tensor))
-    dtype = next((dtype for dtype in types if dtype.kind == "f"), None)
-    return [t if isinstance(t, Tensor) else _constant(t, dtype) for t in operands]
+    # Numbers take type and device of the first tensor of floats beside them.
+    arrays = (t.data for t in operands if isinstance(t, Tensor))
+    like = next((array for array in arrays if array.dtype.kind == "f"), np.zeros(()))
+    return [t if isinstance(t, Tensor) else _constant(t, like) for t in operands]
 
 
-def _constant(value: Any, dtype: Any) -> Tensor:
+def _constant(value: Any, like: Array) -> Tensor:
     # A bare number takes the tensor's type: float32 stays float32.
     is_number = isinstance(value, float | int | np.number)
-    return Tensor(np.asarray(value, dtype) if is_number else value)
+    return Tensor(array_module(like).asarray(value, like.dtype) if is_number else value)
 
 
 def _first_gradient(tensor: Tensor, gradient: Any) -> Array:

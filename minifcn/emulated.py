@@ -32,7 +32,8 @@ class EmulatedArray(np.ndarray):
         self, function: Any, types: Any, args: Any, kwargs: Any
     ) -> Any:
         _refuse_numpy(function.__name__, [*_flat(args), *_flat(kwargs.values())])
-        return super().__array_function__(function, types, args, kwargs)
+        # Some functions (concatenate) give NumPy's type back.
+        return _wrapped(super().__array_function__(function, types, args, kwargs))
 
 
 def _plain(x: Any) -> Any:
@@ -55,7 +56,7 @@ def _flat(values: Any) -> Any:
 
 def _refuse_numpy(name: str, values: Any) -> None:
     for value in values:
-        if type(value) is np.ndarray and value.ndim:
+        if type(value) is np.ndarray:
             raise TypeError(
                 f"{name} mixes an array of NumPy, of shape {value.shape}, with one of "
                 "the emulated device"

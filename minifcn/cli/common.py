@@ -29,7 +29,7 @@ def example(parser: ArgumentParser, *lines: str) -> None:
 def add_device(parser: ArgumentParser) -> None:
     """Add --device; `arrays.check_device` looks whether it can be had."""
     parser.add_argument(
-        "--device", choices=DEVICES[:2], default="cpu", help="where to compute"
+        "--device", choices=DEVICES, default="cpu", help="where to compute"
     )
 
 

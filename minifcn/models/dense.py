@@ -46,8 +46,8 @@ from .. import nn, ops
 from ..arrays import Array, array_module
 from ..autograd import Tensor, no_grad
 from ..geometry import Conv, Pool, pads, pair, span
-from ..ops.im2col import cut
 from ..ops.inputs import check_image
+from ..ops.resampling import cut
 from .fcn import FCN
 
 Pair = tuple[int, int]
