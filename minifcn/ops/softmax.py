@@ -292,8 +292,9 @@ def _checked_target(
     if not on_cpu(target):
         target = target.astype(np.int64, copy=False)
     wrong = ((target < 0) | (target >= x.shape[1])) & (target != ignore_index)
-    if wrong.any():  # the one number that a loss on a GPU reads back: a kernel would
-        # read beside the scores
+    # The one number that is read back from a GPU (and one for weights that lie there):
+    # with a class that there is not, a kernel would read beside its arrays.
+    if wrong.any():
         values = np.unique(to_numpy(target[wrong]))
         raise ValueError(
             f"target holds {', '.join(map(str, values[:5]))}; it must be a class "
@@ -369,10 +370,8 @@ class NLLLoss(Function):
             chosen = np.take_along_axis(x, labels.classes, axis=1)
             return labels.reduce(labels.weigh(-chosen[:, 0]))
         loss = array_module(x).empty_like(labels.w)
-        sizes = _sizes(x)
-        KERNELS.nll_loss(
-            loss.size, contiguous(x), labels.classes, labels.w, loss, *sizes
-        )
+        x, sizes = contiguous(x), _sizes(x)
+        KERNELS.nll_loss(loss.size, x, labels.classes, labels.w, loss, *sizes)
         return labels.reduce(loss)
 
     def backward(self, gy: Array) -> Array:
