@@ -86,7 +86,8 @@ def test_memory_stays_bounded(rng):
         y = ops.conv2d(x, w, stride=(1, 2), padding=1)
         y.backward(arrays.to_device(rng.normal(size=y.shape), DEVICE))
     # Forward, and for the gradients of x and w.
-    assert len(sizes) == 3 * 4 and max(sizes) <= 4000
+    assert len(sizes) == 3 * 4
+    assert max(sizes) <= 4000
 
 
 def test_the_same_bits_from_run_to_run(rng):
