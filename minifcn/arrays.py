@@ -6,6 +6,7 @@ NumPy and on CuPy. On the CPU an operator cuts its work into bands and hands the
 """
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +65,30 @@ def cupy() -> ModuleType:
             f"device 'cuda' needs a GPU, and none answers: {error}"
         ) from error
     return cupy
+
+
+def set_tf32(allowed: bool) -> None:
+    """Let float32 products on a GPU round their factors to 10 bits, or forbid it.
+
+    TensorFloat-32 is faster from NVIDIA's Ampere on, and less exact. CuPy looks for
+    CUPY_TF32 in the environment at its first product, and then never again.
+
+    Raises:
+        ValueError: CuPy is imported already, and was told otherwise.
+    """
+    if allowed != has_tf32() and "cupy" in sys.modules:
+        raise ValueError(
+            f"TF32 is to be {'on' if allowed else 'off'}, and CuPy, imported already, "
+            f"may work with it {'off' if allowed else 'on'}: call "
+            f"minifcn.arrays.set_tf32({allowed}) before anything imports CuPy, or "
+            f"start Python with CUPY_TF32={int(allowed)}"
+        )
+    os.environ["CUPY_TF32"] = str(int(allowed))
+
+
+def has_tf32() -> bool:
+    """Whether CuPy is allowed TF32: it is not, unless someone says so."""
+    return os.environ.get("CUPY_TF32", "0").strip() not in ("", "0")
 
 
 def device_of(array: Array) -> str:

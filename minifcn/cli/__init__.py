@@ -37,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = [argument for argument in given if argument != "--debug"]
     try:
         args = _parse(argv)
+        if getattr(args, "device", None) == "cuda":
+            _set_tf32(args.tf32)
         return args.run(args)
     except SystemExit as end:  # argparse, after --help or misuse
         return end.code if isinstance(end.code, int) else 2
@@ -72,6 +74,12 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         if argv[:1] == [name]:
             importlib.import_module(f"minifcn.cli.{name}").add_options(command)
     return parser.parse_args(argv)
+
+
+def _set_tf32(allowed: bool) -> None:
+    from minifcn.arrays import set_tf32
+
+    set_tf32(allowed)
 
 
 def _explain(error: Exception) -> int:

@@ -27,9 +27,17 @@ def example(parser: ArgumentParser, *lines: str) -> None:
 
 
 def add_device(parser: ArgumentParser) -> None:
-    """Add --device; `arrays.check_device` looks whether it can be had."""
+    """Add --device and --tf32.
+
+    `arrays.check_device` looks whether the one can be had; `main` sees to the other.
+    """
     parser.add_argument(
         "--device", choices=DEVICES, default="cpu", help="where to compute"
+    )
+    parser.add_argument(
+        "--tf32",
+        action="store_true",
+        help="with --device cuda: faster, less exact matrix products",
     )
 
 
