@@ -1,0 +1,199 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from minifcn.cuda import Kernels, host
+from minifcn.emulated import NoCompiler, compiler
+from minifcn.laws import LAWS, Implementation
+
+from .common import SAMPLE, SUMS, needs_compiler, put, zeros
+
+SCALE = """
+import numpy as np
+from minifcn.cuda import Kernels
+from minifcn.emulated import to_emulated
+kernels = Kernels({path!r})
+x, y = to_emulated(np.ones(3, "f4")), to_emulated(np.zeros(3, "f4"))
+kernels.scale(3, x, y, 3, 2.0)
+print(y.get().tolist())
+"""
+
+
+def run(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        cwd=host.EMULATION.parents[2],
+    )
+
+
+def test_importing_needs_neither_cupy_nor_compiler():
+    code = (
+        "import sys, subprocess\n"
+        "subprocess.Popen = subprocess.run = None\n"
+        "import minifcn\n"
+        "assert not {'cupy', 'minifcn.cuda.trace'} & {*sys.modules}"
+    )
+    done = run(code, PATH="", CXX="")
+    assert not done.stderr
+
+
+@needs_compiler
+def test_file_is_compiled_once_and_kept(tmp_path):
+    code = SCALE.format(path=str(SAMPLE.path))
+    done = run(code, XDG_CACHE_HOME=str(tmp_path))
+    assert done.stdout == "[2.0, 2.0, 2.0]\n", done.stderr
+    (kept,) = (tmp_path / "minifcn").iterdir()  # and nothing half-written
+    assert kept.name.startswith("sample-")
+    before = kept.stat().st_mtime_ns
+    never = "import subprocess\nsubprocess.run = None\n"  # compiling would raise
+    done = run(never + code, XDG_CACHE_HOME=str(tmp_path))
+    assert done.stdout == "[2.0, 2.0, 2.0]\n", done.stderr
+    assert kept.stat().st_mtime_ns == before
+
+
+@needs_compiler
+def test_changed_file_is_compiled_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = tmp_path / "sample.cu"
+    kernels, x, y = Kernels(path), put(1, 2), zeros(2)
+    for i, factor in enumerate(("2", "3")):
+        path.write_text(SAMPLE.source.text.replace("a * x[i]", f"{factor} * x[i]"))
+        os.utime(path, ns=(i, i))
+        kernels.scale(2, x, y, 2, 1.0)
+        assert y.get().tolist() == [int(factor), 2 * int(factor)]
+
+
+@needs_compiler
+@pytest.mark.parametrize("place", ["file/folder", "file"])
+def test_cache_that_cannot_be_written_is_done_without(tmp_path, place):
+    (tmp_path / "file").write_text("no folder")
+    done = run(
+        SCALE.format(path=str(SAMPLE.path)), XDG_CACHE_HOME=str(tmp_path / place)
+    )
+    assert done.stdout == "[2.0, 2.0, 2.0]\n", done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@needs_compiler
+def test_kernel_that_does_not_compile_is_told_at_its_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = tmp_path / "broken.cu"
+    path.write_text(
+        "// A comment.\n__global__ void broken(float* x, Index n) {\n"
+        "    FOR_EACH(i, n) x[i] = y[i];\n}\n"
+    )
+    with pytest.raises(RuntimeError) as error:
+        Kernels(path).broken(1, zeros(1), 1)
+    assert str(error.value).startswith("broken.cu does not compile:\n")
+    assert "broken.cu:3:" in str(error.value)
+    assert "declared" in str(error.value)
+
+
+def test_without_compiler_the_sentence_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(NoCompiler, match=r"apt install g\+\+.*name yours in CXX"):
+        compiler()
+    host.library.cache_clear()
+    with pytest.raises(NoCompiler, match=r"none was found \(c\+\+, g\+\+, clang\+\+\)"):
+        SAMPLE.scale(1, zeros(1), zeros(1), 1, 1.0)
+
+
+# ---- barriers and shared memory
+
+
+def sums_by(name, seed, n=1000):
+    x = np.random.default_rng(seed).random(n)
+    given = np.zeros(-(-n // 256) * 256)
+    given[:n] = x
+    sums = zeros(-(-n // 256), "float64")
+    host.shuffle(seed)
+    try:
+        getattr(SUMS, name)(n, put(*x, dtype="float64"), sums, n)
+    finally:
+        host.shuffle(0)
+    return np.allclose(sums.get(), given.reshape(-1, 256).sum(1), rtol=1e-12)
+
+
+@needs_compiler
+@pytest.mark.parametrize("seed", range(5))
+def test_sum_in_shared_memory_is_right_in_any_order(seed):
+    assert sums_by("block_sums", seed)
+
+
+@needs_compiler
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_missing_barrier_is_caught(which, seed):
+    assert not sums_by(f"without_{which}_barrier", seed)
+
+
+@needs_compiler
+def test_threads_that_end_while_others_wait_are_told():
+    with pytest.raises(RuntimeError, match=r"sums\.cu:48: ends_early: some threads"):
+        sums_by("ends_early", 0)
+    assert sums_by("block_sums", 1)  # the next launch is not harmed
+
+
+@needs_compiler
+def test_threads_that_wait_at_two_barriers_are_told():
+    with pytest.raises(RuntimeError, match=r"sums\.cu:56: two_places: .* at another"):
+        sums_by("two_places", 0)
+
+
+@needs_compiler
+def test_barrier_in_a_helper_is_waited_for():
+    x, y = put(*range(256), dtype="int64"), zeros(256, "int64")
+    SUMS.waits_in_helper(256, x, y, 256)
+    assert y.get().tolist() == [*range(1, 256), 0]
+
+
+@needs_compiler
+def test_shared_memory_begins_with_what_nobody_wrote():
+    x, seen = put(*[7.0] * 1024), zeros(1024)
+    SUMS.first_look(1024, x, seen, 1024)
+    found = seen.get().view(np.uint32)
+    assert not np.isin(found, put(0, 7).get().view(np.uint32)).any()
+    assert len(np.unique(found)) > 1000  # in every block other bits
+
+
+# ---- the package's kernels
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    "name",
+    "max_pool2d avg_pool2d max_unpool2d conv2d conv_transpose2d cross_entropy upsample "
+    "local_response_norm interleave maximum".split(),
+)
+def test_results_do_not_depend_on_the_order(name, monkeypatch):
+    # All bits: nothing is summed in an order that is left open.
+    law = next(law for law in LAWS if law.subject == name)
+    results = []
+    launched = host.function
+
+    def noting(*what):
+        kernel = launched(*what)
+
+        def run(blocks, threads, values):
+            kernel(blocks, threads, values)
+            results[-1] += [v.tobytes() for v in values if isinstance(v, np.ndarray)]
+
+        return run
+
+    monkeypatch.setattr(host, "function", noting)
+    try:
+        for seed in range(3):
+            results.append([])
+            host.shuffle(seed)
+            law.hold(Implementation(device="emulated"), 5)
+    finally:
+        host.shuffle(0)
+    assert results[0]
+    assert results[0] == results[1] == results[2]
