@@ -16,6 +16,7 @@ import subprocess
 import sys
 from typing import Any
 
+from minifcn.arrays import check_device
 from minifcn.data import read_image
 
 WORK = ("forward", "step")
@@ -35,7 +36,7 @@ class Contender:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._ask({**settings, "contender": name})
+        self.processor = self._ask({**settings, "contender": name})["processor"]
 
     def run(self, work: str, counts: bool = True) -> Any:
         """Run a piece of work once; keep its time if it counts."""
@@ -70,8 +71,11 @@ def measure(
     width: float = 1.0,
     seed: int = 0,
     image: str | None = None,
+    device: str = "cpu",
+    tf32: bool = False,
+    batch: int = 1,
 ) -> dict[str, Any]:
-    """Time FCN-8s (21 classes, Caffe's geometry) on one image, forward and in training.
+    """Time FCN-8s (21 classes, Caffe's geometry) forward and in training.
 
     Args:
         against: "torch", or None for minifcn alone.
@@ -80,24 +84,38 @@ def measure(
         width: a factor for the channels of VGG-16.
         seed: of weights, labels, and of the image where none is given.
         image: a photograph to use, at its own size.
+        device: one of `arrays.DEVICES`. PyTorch runs on "cuda" there, else on the CPU.
+        tf32: whether both may use TF32 on "cuda".
+        batch: how many images at once.
 
     Returns:
-        {"machine": …, "size": …, "minifcn": {work: {"seconds", "peak_bytes"}},
-        "torch": …, "ratio": {work: {"time", "memory"}}}.
+        {"machine": …, "processor": …, "size": …, "minifcn": {work: {"seconds",
+        "peak_bytes"}}, "torch": …, "ratio": {work: {"time", "memory"}}}.
 
     Raises:
-        ValueError: PyTorch is asked for and not installed; a size or count below 1.
+        ValueError: PyTorch is asked for and not installed; a device that cannot be had;
+            a size or count below 1.
     """
     if against and importlib.util.find_spec("torch") is None:
         raise ValueError("--against torch needs PyTorch: pip install torch")
+    check_device(device)
     if image:
         size = read_image(image).shape[:2]
-    if repeats < 1 or min(size) < 1 or width <= 0:
+    if min(repeats, batch, *size) < 1 or width <= 0:
         raise ValueError(
-            f"size is {size}, repeats {repeats} and width {width}; all must be positive"
+            f"size is {size}, batch {batch}, repeats {repeats} and width {width}; all "
+            "must be positive"
         )
     net = {"name": "fcn8s", "n_classes": 21, "width": width}
-    settings = {"net": net, "size": list(size), "seed": seed, "image": image}
+    settings = {
+        "net": net,
+        "size": list(size),
+        "batch": batch,
+        "seed": seed,
+        "image": image,
+        "device": device,
+        "tf32": tf32,
+    }
     names = ["minifcn", *(PEERS if against else ())]
     contenders: list[Contender] = []
     try:
@@ -125,6 +143,7 @@ def _figures(
 ) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "machine": machine(),
+        "processor": contenders[0].processor,
         **settings,
         "difference": agreement,
     }
@@ -180,16 +199,18 @@ def _processor() -> str:
 def render(figures: dict[str, Any]) -> str:
     """Lay the figures out for a person."""
     H, W = figures["size"]
+    images = "one image" if figures["batch"] == 1 else f"{figures['batch']} images"
     lines = [
         figures["machine"],
-        f"FCN-8s, width {figures['net']['width']}, one image of {H}×{W}, float32; "
+        *where(figures),
+        f"FCN-8s, width {figures['net']['width']}, {images} of {H}×{W}, float32; "
         f"median of {figures['repeats']}",
         f"{'':<22}{'forward':>10}{'memory':>10}{'step':>10}{'memory':>10}",
     ]
     for name in ("minifcn", *PEERS):
         if name in figures:
             cells = [
-                f"{figures[name][work]['seconds']:>8.2f} s"
+                f"{_seconds(figures[name][work]['seconds']):>10}"
                 f"{figures[name][work]['peak_bytes'] / 1e9:>7.2f} GB"
                 for work in WORK
             ]
@@ -201,3 +222,16 @@ def render(figures: dict[str, Any]) -> str:
         lines.append(f"{'minifcn / best torch':<22}" + "".join(cells))
         lines.append(f"results differ by {figures['difference']:.1e} (relative)")
     return "\n".join(lines)
+
+
+def where(figures: dict[str, Any]) -> list[str]:
+    """Say on which device, in a line; nothing for the CPU."""
+    if figures["device"] == "cpu":
+        return []
+    tf32 = f", TF32 {'on' if figures['tf32'] else 'off'}"
+    tf32 = tf32 if figures["device"] == "cuda" else ""
+    return [f"device {figures['device']}: {figures['processor']}{tf32}"]
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value >= 0.995 else f"{1000 * value:.1f} ms"

@@ -15,14 +15,14 @@ class Twin:
         weights: {name: torch tensor}, sharing no memory with the network's.
     """
 
-    def __init__(self, net: FCN, channels_last: bool):
+    def __init__(self, net: FCN, channels_last: bool, device: str = "cpu"):
         import torch
 
         self.net = net
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.weights: dict[str, Any] = {}
         for name, parameter in net.named_parameters():
-            tensor = torch.from_numpy(parameter.data.copy())
+            tensor = torch.from_numpy(parameter.data.copy()).to(device)
             tensor = (
                 tensor.to(memory_format=self.layout) if tensor.ndim == 4 else tensor
             )

@@ -2,12 +2,12 @@
 
 Reads a JSON request a line from standard input, answers with a JSON line:
 `{"do": "forward"}` or `{"do": "step"}` → `{"seconds": 1.2, "peak_bytes": 3100000000}`.
+A GPU is waited for before either reading of the clock.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from minifcn import Tensor, models, nn, no_grad, ops, optim
+from minifcn import Tensor, arrays, models, nn, no_grad, ops, optim
+from minifcn.bench import devices
 from minifcn.data import read_image, to_input
 
 RATE, MOMENTUM, DECAY = 1e-14, 0.99, 5e-4  # the authors' FCN-8s
@@ -24,25 +25,25 @@ RATE, MOMENTUM, DECAY = 1e-14, 0.99, 5e-4  # the authors' FCN-8s
 def main() -> None:
     """Serve until standard input ends."""
     settings = json.loads(sys.stdin.readline())
+    if settings["device"] == "cuda":
+        arrays.set_tf32(settings["tf32"])
     contender = CONTENDERS[settings["contender"]](settings)
-    answer({"ready": True})
+    library = settings["contender"].split()[0]  # minifcn, or torch
+    wait, peak = devices.clockwork(library, settings["device"])
+    answer({"ready": True, "processor": devices.name(library, settings["device"])})
     for line in sys.stdin:
         work = contender[json.loads(line)["do"]]
+        wait()
         start = time.perf_counter()
         result = work()
+        wait()
         seconds = time.perf_counter() - start
-        answer({"seconds": seconds, "peak_bytes": peak_bytes(), "result": result})
+        answer({"seconds": seconds, "peak_bytes": peak(), "result": result})
 
 
 def answer(message: dict[str, Any]) -> None:
     """Write one line."""
     print(json.dumps(message), flush=True)
-
-
-def peak_bytes() -> int:
-    """Return the most memory this process has held so far (resident)."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _problem(settings: dict[str, Any]) -> tuple[models.FCN, np.ndarray, np.ndarray]:
@@ -53,22 +54,24 @@ def _problem(settings: dict[str, Any]) -> tuple[models.FCN, np.ndarray, np.ndarr
     for name, parameter in net.named_parameters():
         if name.startswith("score") and parameter.ndim == 4:  # zero scores show nothing
             parameter.data[...] = rng.normal(0, 0.01, parameter.shape)
-    H, W = settings["size"]
+    (H, W), N = settings["size"], settings["batch"]
     if settings["image"]:
-        x = to_input(read_image(settings["image"]))[None]
+        x = to_input(read_image(settings["image"]))[None].repeat(N, axis=0)
     else:
-        x = rng.uniform(-120, 130, (1, 3, H, W)).astype(np.float32)
-    return net, x, rng.integers(0, settings["net"]["n_classes"], (1, H, W))
+        x = rng.uniform(-120, 130, (N, 3, H, W)).astype(np.float32)
+    return net, x, rng.integers(0, settings["net"]["n_classes"], (N, H, W))
 
 
 def _minifcn(settings: dict[str, Any]) -> dict[str, Callable[[], Any]]:
-    net, x, target = _problem(settings)
+    net, *data = _problem(settings)
+    net.to(settings["device"])
+    x, target = (arrays.to_device(array, settings["device"]) for array in data)
     descent = optim.SGD(net.named_parameters(), RATE, MOMENTUM, DECAY)
 
     def forward() -> float:
         net.eval()
         with no_grad():
-            return float(np.abs(net(Tensor(x)).data).sum())
+            return float(abs(net(Tensor(x)).data).sum())
 
     def step() -> float:
         net.train()
@@ -87,13 +90,17 @@ def _torch(settings: dict[str, Any], channels_last: bool) -> dict[str, Any]:
 
     from .twin import Twin
 
+    torch.backends.cuda.matmul.allow_tf32 = settings["tf32"]
+    torch.backends.cudnn.allow_tf32 = settings["tf32"]
+    torch.backends.cudnn.benchmark = True  # in the run that does not count
+    device = devices.of_torch(settings["device"])
     net, x, target = _problem(settings)
-    twin = Twin(net, channels_last)
+    twin = Twin(net, channels_last, device)
     for parameter in net.parameters():
         parameter.data = np.empty(0, np.float32)  # the twin has copies
     learned = [w for w in twin.weights.values() if w.requires_grad]
     descent = torch.optim.SGD(learned, RATE, MOMENTUM, weight_decay=DECAY)
-    image, labels = torch.from_numpy(x), torch.from_numpy(target)
+    image, labels = (torch.from_numpy(array).to(device) for array in (x, target))
 
     def forward() -> float:
         with torch.no_grad():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from minifcn import bench
-from minifcn.cli.common import add_json, add_seed, example, print_json
+from minifcn.cli.common import add_device, add_json, add_seed, example, print_json
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -30,9 +30,17 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--width", type=float, default=1.0, metavar="X", help="multiple of VGG's (1)"
     )
+    parser.add_argument(
+        "--batch", type=int, default=1, metavar="N", help="images at once (1)"
+    )
+    add_device(parser)
     add_seed(parser)
     add_json(parser)
-    example(parser, "minifcn bench --against torch --image photo.jpg")
+    example(
+        parser,
+        "minifcn bench --against torch --image photo.jpg",
+        "minifcn bench --device cuda --against torch --tf32 --size 500 500 --batch 8",
+    )
     parser.set_defaults(run=run)
 
 
@@ -40,7 +48,15 @@ def run(args: Namespace) -> int:
     """Measure; print the figures."""
     size = (args.size[0], args.size[1])
     figures = bench.measure(
-        args.against, size, args.repeats, args.width, args.seed, args.image
+        args.against,
+        size,
+        args.repeats,
+        args.width,
+        args.seed,
+        args.image,
+        args.device,
+        args.tf32,
+        args.batch,
     )
     if args.json:
         print_json(figures)

@@ -34,6 +34,20 @@ def test_minifcn_alone():
     assert len(lines) == 4
 
 
+def test_a_device_does_the_same_work(device):
+    figures = bench.measure(None, **TINY, device=device, batch=2)
+    check_contender(figures["minifcn"])
+    assert figures["device"] == device
+    lines = bench.render(figures).splitlines()
+    assert lines[1].startswith(f"device {device}: ")
+    assert "2 images of 9×12" in lines[2]
+
+
+def test_device_that_cannot_be_had_is_refused():
+    with pytest.raises(ValueError, match="device is 'tpu'"):
+        bench.measure(None, **TINY, device="tpu")
+
+
 @needs_torch
 def test_against_torch():
     figures = bench.measure("torch", **TINY)
@@ -92,7 +106,8 @@ def test_ratio_is_to_the_better_peer_in_each():
 
 
 @pytest.mark.parametrize(
-    "change", [dict(repeats=0), dict(size=(0, 5)), dict(width=0), dict(width=-1)]
+    "change",
+    [dict(repeats=0), dict(batch=0), dict(size=(0, 5)), dict(width=0), dict(width=-1)],
 )
 def test_impossible_settings_are_refused(change):
     with pytest.raises(ValueError, match="all must be positive"):
@@ -109,6 +124,8 @@ def test_contender_that_ends_is_reported(capfd):
     net = {"name": "fcn4s", "n_classes": 2}
     with pytest.raises(ValueError, match="the benchmark of minifcn ended"):
         bench.Contender(
-            "minifcn", {"net": net, "size": [9, 12], "seed": 0, "image": None}
+            "minifcn",
+            {"net": net, "size": [9, 12], "batch": 1, "seed": 0, "image": None}
+            | {"device": "cpu", "tf32": False},
         )
     assert "net is 'fcn4s'" in capfd.readouterr().err
