@@ -499,8 +499,9 @@ def clip_gradients(parameters: Iterator[Parameter], largest: float) -> Array:
 def _clip_on_device(gradients: list[Array], largest: float) -> Array:
     xp = array_module(*gradients)
     norm = xp.sqrt(sum(xp.vdot(g, g).astype(np.float64) for g in gradients))
-    # 1 leaves them as they are; to choose by `if` would be to wait for the norm.
-    scale = xp.where(norm > largest, largest / xp.maximum(norm, largest), 1.0)
+    # 1 where the norm is small enough; to choose by `if` would be to wait for it.
+    least = np.finfo(np.float64).tiny  # no 0 / 0
+    scale = largest / xp.maximum(norm, max(largest, least))
     for gradient in gradients:
         gradient *= scale.astype(gradient.dtype)
     return norm
