@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minifcn import Tensor, metrics, models, no_grad, training
+from minifcn import Tensor, metrics, models, nn, no_grad, training
 from minifcn.data import open_dataset
 from minifcn.models import FCN
 from minifcn.training import Trainer
@@ -15,6 +15,7 @@ MEAN_BGR = (104.00699, 116.66877, 122.67892)
 @pytest.fixture
 def net(rng: np.random.Generator) -> FCN:
     """A net whose score layers say something, in training mode."""
+    nn.seed(2)
     model = models.fcn8s(6, width=(4, 6, 8, 8, 8), fc_channels=8, geometry="same")
     for name, p in model.named_parameters():
         if name.startswith("score"):
