@@ -31,6 +31,7 @@ from ..emulated import compiler
 from .source import Kernel, Source
 
 EMULATION = Path(__file__).with_name("emulate.h")
+TRACING = Path(__file__).with_name("trace.h")
 FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-shared", "-fPIC", "-w")
 SANITIZERS = (
     "-g",
@@ -75,7 +76,18 @@ def function(
     source: Source, kernel: Kernel, variant: str
 ) -> Callable[[int, int, Sequence[Any]], None]:
     """Return a function of (blocks, threads, arguments) that runs a kernel."""
-    compiled = getattr(library(source), _symbol(kernel, variant))
+    if recorder is not None:
+        return recorder(source, kernel, variant)
+    return runner(source, kernel, getattr(library(source), symbol(kernel, variant)))
+
+
+recorder: Callable[..., Any] | None = None  # `cuda.trace` launches in our place
+
+
+def runner(
+    source: Source, kernel: Kernel, compiled: Any
+) -> Callable[[int, int, Sequence[Any]], None]:
+    """Return a function of (blocks, threads, arguments) that calls a C function."""
 
     def run(blocks: int, threads: int, values: Sequence[Any]) -> None:
         # As CUDA's own launch takes them: an array of pointers to the arguments.
@@ -105,16 +117,20 @@ def library(source: Source) -> ctypes.CDLL:
         NoCompiler: there is no compiler.
         RuntimeError: it does not compile; with the compiler's words.
     """
+    return load(wrapped(source), source.path.name)
+
+
+def load(code: str, name: str) -> ctypes.CDLL:
+    """Compile C++ that came of the file `name`, unless that is done, and load it."""
     sanitize = bool(os.environ.get("MINIFCN_SANITIZE"))
     flags = (*FLAGS, *(SANITIZERS if sanitize else ()))
-    code = wrapped(source)
     machine = f"{sys.platform} {platform.machine()}"  # a home may be shared
-    header = EMULATION.read_text(encoding="utf-8")
-    words = "\0".join((machine, compiler(), *flags, code, header))
-    name = f"{source.path.stem}-{hashlib.sha256(words.encode()).hexdigest()[:16]}.so"
-    target = cache_folder() / name
+    headers = [path.read_text(encoding="utf-8") for path in (EMULATION, TRACING)]
+    words = "\0".join((machine, compiler(), *flags, code, *headers))
+    digest = hashlib.sha256(words.encode()).hexdigest()[:16]
+    target = cache_folder() / f"{Path(name).stem}-{digest}.so"
     if not target.exists():
-        compile_to(target, code, flags, source.path.name)
+        compile_to(target, code, flags, name)
     return ctypes.CDLL(str(target))
 
 
@@ -143,28 +159,42 @@ def compile_to(target: Path, code: str, flags: Sequence[str], name: str) -> None
 
 def wrapped(source: Source) -> str:
     """Return C++ of a file: the emulation, the kernels, and a C function for each."""
+    return assembled(source, ['#include "emulate.h"'], source.code, _unpacked)
+
+
+def assembled(
+    source: Source,
+    head: Sequence[str],
+    code: str,
+    unpack: Callable[[int, str], str],
+) -> str:
+    """Return C++ of kernels; `unpack` makes an argument's C++ of number and type."""
     functions = [
-        _entry(kernel, variant)
+        _entry(kernel, variant, unpack)
         for kernel in source.kernels.values()
         for variant in kernel.variants()
     ]
     # A name is added behind each shared array; the lines stay where they are.
-    text = _SHARED.sub(r"\g<0> SHARED(\1);", source.code)
-    head, tail = '#include "emulate.h"', '#line 1 "launches"'
-    return "\n".join([head, text, tail, *functions])
+    text = _SHARED.sub(r"\g<0> SHARED(\1);", code)
+    return "\n".join([*head, text, '#line 1 "launches"', *functions])
 
 
-def _symbol(kernel: Kernel, variant: str) -> str:
+def _unpacked(i: int, c_type: str) -> str:
+    return f"*({c_type}*)a[{i}]"
+
+
+def symbol(kernel: Kernel, variant: str) -> str:
+    """Return the name of a kernel's C function."""
     return f"launch_{kernel.name}_{variant}"
 
 
-def _entry(kernel: Kernel, variant: str) -> str:
+def _entry(kernel: Kernel, variant: str, unpack: Callable[[int, str], str]) -> str:
     unpacked = ", ".join(
-        f"*({parameter.c_type(variant)}*)a[{i}]"
+        unpack(i, parameter.c_type(variant))
         for i, parameter in enumerate(kernel.parameters)
     )
     return (
-        f'extern "C" int {_symbol(kernel, variant)}'
+        f'extern "C" int {symbol(kernel, variant)}'
         "(unsigned blocks, unsigned threads, unsigned seed, void** given) {\n"
         "    auto thread = [](void* p) {\n"
         f"        void** a = (void**)p; {kernel.expression(variant)}({unpacked});\n"

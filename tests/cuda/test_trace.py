@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from minifcn import Tensor, ops
+from minifcn.cuda import Kernels, launch, trace
+from minifcn.cuda.source import read
+from minifcn.cuda.trace import Access
+from minifcn.emulated import to_emulated
+
+from .common import FILES, SAMPLE, SUMS, needs_compiler, put, zeros
+
+pytestmark = needs_compiler
+
+
+def relu(*values):
+    with trace.record(threads=2) as traces:
+        y = ops.relu(Tensor(put(*values)))
+    (one,) = traces
+    assert y.data.get().tolist() == [max(value, 0) for value in values]
+    return one
+
+
+def test_relu_reads_and_writes_its_own_elements():
+    one = relu(1, -2, 3)
+    assert (one.kernel, one.blocks, one.threads) == ("relu", 2, 2)
+    assert one.sizes == {"x": 3, "y": 3}
+    assert one.of(1, 0) == [
+        Access(1, 0, "x", "read", 2),
+        Access(1, 0, "x", "read", 2),  # compared with 0, then copied
+        Access(1, 0, "y", "write", 2),
+    ]
+    assert one.of(1, 1) == []  # beyond n
+    assert len(one.accesses) == 8
+    assert str(one).splitlines() == [
+        "relu: 2 blocks of 2 threads",
+        "block 0 thread 0: reads x[0] x[0]; writes y[0]",
+        "block 0 thread 1: reads x[1]; writes y[1]",
+        "block 1 thread 0: reads x[2] x[2]; writes y[2]",
+        "block 1 thread 1: nothing",
+    ]
+
+
+def test_pooling_reads_its_windows():
+    x = np.random.default_rng(0).permutation(np.arange(20.0)).reshape(1, 1, 4, 5)
+    with trace.record(threads=4) as traces:
+        y = ops.max_pool2d(Tensor(to_emulated(x)), 3, 1)
+    (one,) = traces
+    windows = np.arange(20).reshape(4, 5)
+    for k, (r, q) in enumerate(np.ndindex(2, 3)):
+        done = one.of(*divmod(k, 4))
+        seen = {a.index for a in done if (a.array, a.kind) == ("x", "read")}
+        assert seen == {*windows[r : r + 3, q : q + 3].ravel().tolist()}
+        assert {a.index for a in done if a.kind == "write"} == {k}
+        assert y.data.get().ravel()[k] == x[0, 0, r : r + 3, q : q + 3].max()
+
+
+def test_what_lies_outside_is_told_and_not_done(tmp_path):
+    path = tmp_path / "beyond.cu"
+    path.write_text(
+        "__global__ void beyond(const float* x, float* y, Index n) {\n"
+        "    FOR_EACH(i, n) y[i] = x[i + 1];\n}\n"
+    )
+    with trace.record() as traces:
+        Kernels(path).beyond(2, put(5, 6), zeros(2), 2)
+    assert "thread 1: reads x[2] (outside!); writes y[1]" in str(traces[0])
+    assert [a.is_outside for a in traces[0].accesses].count(True) == 1
+
+
+def test_sums_and_atomics_are_traced():
+    with trace.record(threads=4) as traces:
+        sums = zeros(1)
+        SUMS.block_sums(4, put(1, 2, 3, 4), sums, 4)
+        SAMPLE.visits(1, *(zeros(1, "int64") for _ in range(4)), 1)
+    assert sums.get().tolist() == [10]
+    assert [str(a) for a in traces[0].accesses if a.kind == "write"] == ["sums[0]"]
+    assert [str(a) for a in traces[1].accesses] == [
+        *("count[0]", "count[0]", "block[0]", "clock[0]", "clock[0]", "order[0]")
+    ]
+
+
+def test_afterwards_nothing_is_recorded():
+    before = launch.THREADS
+    with pytest.raises(KeyError), trace.record(threads=2) as traces:
+        raise KeyError
+    ops.relu(Tensor(put(1)))
+    assert traces == []
+    assert launch.THREADS == before
+    with pytest.raises(ValueError, match="threads is 0; a block has 1 to 1024"):
+        trace.record(threads=0).__enter__()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_kernel_of_the_package_can_be_traced(path):
+    trace._library(read(path))
+
+
+def test_picture_shows_reads_and_writes(tmp_path):
+    relu(1, -2, 3).draw(tmp_path / "relu.png")
+    pixels = np.asarray(Image.open(tmp_path / "relu.png").convert("RGB")).reshape(-1, 3)
+    for colour in ((31, 119, 180), (255, 127, 14)):
+        assert (pixels == colour).all(1).sum() > 100
