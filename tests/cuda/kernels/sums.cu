@@ -57,7 +57,7 @@ __global__ void two_places(const T* x, T* sums, Index n) {
     } else {
         __syncthreads();
     }
-    FOR_EACH(i, n) sums[i] = x[i];
+    if (threadIdx.x == 0) sums[blockIdx.x] = x[0];
 }
 
 // What shared memory holds when a block begins.
