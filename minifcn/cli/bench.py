@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from minifcn import bench
 from minifcn.cli.common import add_device, add_json, add_seed, example, print_json
@@ -12,6 +13,11 @@ def add_options(parser: ArgumentParser) -> None:
     """Add the options of ``minifcn bench``."""
     parser.add_argument(
         "--against", choices=("torch",), help="measure this in the same run too"
+    )
+    parser.add_argument(
+        "--operators",
+        action="store_true",
+        help="measure each operator instead, beside the device's ceilings",
     )
     parser.add_argument(
         "--size",
@@ -38,6 +44,7 @@ def add_options(parser: ArgumentParser) -> None:
     add_json(parser)
     example(
         parser,
+        "minifcn bench --operators --width 0.25",
         "minifcn bench --against torch --image photo.jpg",
         "minifcn bench --device cuda --against torch --tf32 --size 500 500 --batch 8",
     )
@@ -46,10 +53,18 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Measure; print the figures."""
-    size = (args.size[0], args.size[1])
+    measured, render = _operators(args) if args.operators else _network(args)
+    if args.json:
+        print_json(measured)
+    else:
+        print(render(measured))
+    return 0
+
+
+def _network(args: Namespace) -> Any:
     figures = bench.measure(
         args.against,
-        size,
+        tuple(args.size),
         args.repeats,
         args.width,
         args.seed,
@@ -58,8 +73,22 @@ def run(args: Namespace) -> int:
         args.tf32,
         args.batch,
     )
-    if args.json:
-        print_json(figures)
-    else:
-        print(bench.render(figures))
-    return 0
+    return figures, bench.render
+
+
+def _operators(args: Namespace) -> Any:
+    from minifcn.bench import operators
+
+    if args.against or args.image:
+        option = "--against" if args.against else "--image"
+        raise ValueError(f"--operators measures minifcn on noise; leave {option} out")
+    figures = operators.measure(
+        args.device,
+        tuple(args.size),
+        args.batch,
+        args.width,
+        args.repeats,
+        args.seed,
+        args.tf32,
+    )
+    return figures, operators.render
