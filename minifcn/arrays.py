@@ -112,7 +112,7 @@ def to_device(array: Array, device: str) -> Array:
     array = to_numpy(array)
     if device == "emulated":
         return emulated.to_emulated(array)
-    return array if device == "cpu" else cupy().asarray(array)
+    return array if device == "cpu" else cupy().asarray(array, order="C")
 
 
 def check_device(device: str) -> None:

@@ -14,6 +14,7 @@
 #define _DARWIN_C_SOURCE
 #endif
 #include <algorithm>
+#include <math.h>  // with exp, log, pow and sqrt of float too
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
