@@ -71,7 +71,8 @@ def set_tf32(allowed: bool) -> None:
     """Let float32 products on a GPU round their factors to 10 bits, or forbid it.
 
     TensorFloat-32 is faster from NVIDIA's Ampere on, and less exact. CuPy looks for
-    CUPY_TF32 in the environment at its first product, and then never again.
+    CUPY_TF32 in the environment at its first product, and then never again; it goes by
+    it in products of two matrices, and not in those of stacks of them.
 
     Raises:
         ValueError: CuPy is imported already, and was told otherwise.
