@@ -4,7 +4,8 @@ Two ceilings are measured first: how fast a large array is copied, and how fast 
 large matrices are multiplied. Of each operator bytes count as the least it must move
 (inputs, output and gradients once), and of operations only those of convolutions as
 products. A time includes the call from Python; small arrays may come from a cache, and
-so faster than the copy.
+so faster than the copy. nll_loss is charged for all scores, though it reads one of each
+pixel.
 """
 
 from __future__ import annotations
