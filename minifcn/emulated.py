@@ -77,7 +77,14 @@ class Library:
         function = getattr(np, name)
         if name not in self.MAKERS:
             return function
-        return lambda *args, **kwargs: function(*args, **kwargs).view(EmulatedArray)
+
+        def made(*args: Any, **kwargs: Any) -> EmulatedArray:
+            array = function(*map(_plain, args), **kwargs)
+            # What was NumPy's is copied, as it is to a GPU.
+            shared = any(type(x) is np.ndarray and x.size for x in args)
+            return (array.copy() if shared else array).view(EmulatedArray)
+
+        return made
 
 
 library = Library()

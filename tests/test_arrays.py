@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minifcn import arrays, ops
+from minifcn import arrays, emulated, ops
 
 HAS_CUPY = True
 try:
@@ -186,3 +186,16 @@ def test_workspace_is_reused_within_a_thread_and_not_between_threads():
     for separate in (other_slot, elsewhere[0]):
         assert not np.shares_memory(larger, separate)
     assert arrays.workspace("test", (0, 4), np.float32).shape == (0, 4)
+
+
+def test_the_emulated_device_has_memory_of_its_own():
+    x = np.arange(3.0)
+    there = emulated.library.asarray(x)
+    there += 1
+    np.testing.assert_array_equal(x, [0, 1, 2])
+    zeros = emulated.library.zeros_like(there)
+    assert type(zeros) is emulated.EmulatedArray
+    with pytest.raises(
+        TypeError, match=r"add mixes an array of NumPy, of shape \(3,\)"
+    ):
+        there + x
