@@ -50,13 +50,6 @@ __global__ void avg_pool(const T* x, const T* divisor, T* y, Index n, Index H, I
     }
 }
 
-// The first window with a tap at row `at` of the frame, or the first of all. Window r
-// reaches from r S to r S + (K - 1) D.
-__device__ Index first_window(Index at, Index K, Index S, Index D) {
-    Index beyond = at - (K - 1) * D;
-    return beyond > 0 ? (beyond + S - 1) / S : 0;  // rounded up
-}
-
 // gx = the sum of gy / divisor over the windows that see a pixel: one thread a pixel.
 // Nobody else adds to its sum, so nothing needs to be atomic. The windows come last to
 // first, and so its taps in them first to last: the order in which NumPy adds.

@@ -49,13 +49,6 @@ __global__ void max_pool_indices(const T* x, const T* y, Index* indices, Index n
     }
 }
 
-// The first window with a tap at row `at` of the frame, or the first of all. Window r
-// reaches from r S to r S + (K - 1) D.
-__device__ Index first_window(Index at, Index K, Index S, Index D) {
-    Index beyond = at - (K - 1) * D;
-    return beyond > 0 ? (beyond + S - 1) / S : 0;  // rounded up
-}
-
 // gx = the sum of gy over the windows whose first maximum a pixel is: one thread a
 // pixel, which asks every window that sees it. Nobody else adds to its sum, so nothing
 // needs to be atomic. The windows come last to first, and so its taps in them first to
