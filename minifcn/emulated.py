@@ -6,6 +6,7 @@ GPU's, compiled by the C++ compiler (see `cuda.host`).
 """
 
 import os
+import shlex
 import shutil
 from typing import Any
 
@@ -97,20 +98,42 @@ class NoCompiler(ValueError):
     """There is no C++ compiler."""
 
 
-def compiler() -> str:
-    """Return the C++ compiler: $CXX, or the first of COMPILERS that there is.
+def compiler() -> tuple[str, ...]:
+    """Return the C++ compiler as words of a command: ("c++",), ("ccache", "g++").
+
+    That is $CXX, or without one the first of COMPILERS that there is.
 
     Raises:
-        NoCompiler: says what to install.
+        NoCompiler: there is none; says what to install, or what is wrong with CXX.
     """
-    for name in (os.environ.get("CXX", ""), *COMPILERS):
-        if name and shutil.which(name):
-            return name
+    if chosen := os.environ.get("CXX", "").strip():
+        return _chosen(chosen)
+    for name in COMPILERS:
+        if shutil.which(name):
+            return (name,)
     raise NoCompiler(
         "device 'emulated' compiles kernels with a C++ compiler, and none was found "
         f"({', '.join(COMPILERS)}): install one (Debian and Ubuntu: apt install g++; "
-        "macOS: xcode-select --install), or name yours in CXX"
+        "Fedora: dnf install gcc-c++; macOS: xcode-select --install), or name yours in "
+        "CXX"
     )
+
+
+def _chosen(text: str) -> tuple[str, ...]:
+    """Return $CXX as words; only its first must be a program."""
+    try:
+        # A path may have spaces in it, and no arguments behind it.
+        words = (text,) if shutil.which(text) else tuple(shlex.split(text))
+    except ValueError as error:  # a quotation mark too few
+        raise NoCompiler(f"CXX is {text!r}, which is no command: {error}") from error
+    if not shutil.which(words[0]):
+        raise NoCompiler(
+            "device 'emulated' compiles kernels with the C++ compiler that CXX names. "
+            f"CXX is {text!r}, and there is no program {words[0]!r}: set CXX to a "
+            'compiler that there is (CXX=clang++, CXX="ccache g++"), or unset it to '
+            f"have the first of {', '.join(COMPILERS)}"
+        )
+    return words
 
 
 def to_emulated(array: np.ndarray) -> EmulatedArray:

@@ -16,6 +16,7 @@ import hashlib
 import os
 import platform
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -126,7 +127,7 @@ def load(code: str, name: str) -> ctypes.CDLL:
     flags = (*FLAGS, *(SANITIZERS if sanitize else ()))
     machine = f"{sys.platform} {platform.machine()}"  # a home may be shared
     headers = [path.read_text(encoding="utf-8") for path in (EMULATION, TRACING)]
-    words = "\0".join((machine, compiler(), *flags, code, *headers))
+    words = "\0".join((machine, *compiler(), *flags, code, *headers))
     digest = hashlib.sha256(words.encode()).hexdigest()[:16]
     target = cache_folder() / f"{Path(name).stem}-{digest}.so"
     if not target.exists():
@@ -144,16 +145,19 @@ def compile_to(target: Path, code: str, flags: Sequence[str], name: str) -> None
         text, made = Path(folder) / "kernels.cpp", Path(folder) / target.name
         text.write_text(code, encoding="utf-8")
         command = [
-            compiler(),
+            *compiler(),
             *flags,
             f"-I{EMULATION.parent}",
             "-o",
             str(made),
             str(text),
         ]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"{name} does not compile:\n{done.stderr}")
+        # The sanitizers are to watch the kernels, not the compiler.
+        around = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+        done = subprocess.run(command, capture_output=True, text=True, env=around)
+        if done.returncode or not made.exists():
+            words = done.stderr or f"{shlex.join(compiler())} made nothing of it"
+            raise RuntimeError(f"{name} does not compile:\n{words}")
         made.replace(target)
 
 

@@ -1,13 +1,15 @@
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from minifcn import arrays
 from minifcn.cuda import Kernels, host
 from minifcn.emulated import NoCompiler, compiler
-from minifcn.laws import LAWS, Implementation
 
 from .common import SAMPLE, SUMS, needs_compiler, put, zeros
 
@@ -105,6 +107,67 @@ def test_without_compiler_the_sentence_says_what_to_install(tmp_path, monkeypatc
         SAMPLE.scale(1, zeros(1), zeros(1), 1, 1.0)
 
 
+# ---- the compiler that CXX names
+
+
+@pytest.mark.parametrize(
+    "given, told",
+    [
+        ("nope-g++", r"CXX is 'nope-g\+\+', and there is no program 'nope-g\+\+': set"),
+        ("nope -m64", r"CXX is 'nope -m64', and there is no program 'nope': set CXX"),
+        ("g++ '-m64", "which is no command: No closing quotation"),
+    ],
+)
+def test_compiler_that_is_none_is_told(monkeypatch, given, told):
+    monkeypatch.setenv("CXX", given)
+    with pytest.raises(NoCompiler, match=told):
+        compiler()
+    with pytest.raises(ValueError, match=told):
+        arrays.check_device("emulated")  # as every command does first
+
+
+@needs_compiler
+def test_compiler_may_be_named_with_arguments(monkeypatch, tmp_path):
+    program = shutil.which(compiler()[0])
+    spaced = tmp_path / "a folder"
+    spaced.mkdir()
+    (spaced / "g++").symlink_to(program)
+    for given, words in (
+        ("", compiler()),
+        (" ", compiler()),
+        (program, (program,)),
+        (f"{program} -m64 '-DNAME=a b'", (program, "-m64", "-DNAME=a b")),
+        (f"env LANG=C {program}", ("env", "LANG=C", program)),
+        (f"{spaced}/g++", (f"{spaced}/g++",)),
+    ):
+        monkeypatch.setenv("CXX", given)
+        assert compiler() == words
+
+
+@needs_compiler
+def test_arguments_of_the_compiler_are_heeded(tmp_path):
+    command = shlex.join(["env", *compiler(), "-DAsleep=1", "-include", "cmath"])
+    done = run(
+        SCALE.format(path=str(SAMPLE.path)), CXX=command, XDG_CACHE_HOME=str(tmp_path)
+    )
+    assert done.stdout == "[2.0, 2.0, 2.0]\n", done.stderr
+    refused = shlex.join([*compiler(), "--no-such-flag"])
+    done = run(
+        SCALE.format(path=str(SAMPLE.path)), CXX=refused, XDG_CACHE_HOME=str(tmp_path)
+    )
+    assert "sample.cu does not compile:" in done.stderr
+    assert "no-such-flag" in done.stderr
+
+
+def test_program_that_compiles_nothing_is_told(tmp_path):
+    silent = shlex.join([sys.executable, "-c", ""])
+    done = run(
+        SCALE.format(path=str(SAMPLE.path)), CXX=silent, XDG_CACHE_HOME=str(tmp_path)
+    )
+    assert "sample.cu does not compile:" in done.stderr
+    assert done.stderr.endswith("made nothing of it\n")
+
+
 # ---- barriers and shared memory
 
 
@@ -161,39 +224,3 @@ def test_shared_memory_begins_with_what_nobody_wrote():
     found = seen.get().view(np.uint32)
     assert not np.isin(found, put(0, 7).get().view(np.uint32)).any()
     assert len(np.unique(found)) > 1000  # in every block other bits
-
-
-# ---- the package's kernels
-
-
-@needs_compiler
-@pytest.mark.parametrize(
-    "name",
-    "max_pool2d avg_pool2d max_unpool2d conv2d conv_transpose2d cross_entropy upsample "
-    "local_response_norm interleave maximum".split(),
-)
-def test_results_do_not_depend_on_the_order(name, monkeypatch):
-    # All bits: nothing is summed in an order that is left open.
-    law = next(law for law in LAWS if law.subject == name)
-    results = []
-    launched = host.function
-
-    def noting(*what):
-        kernel = launched(*what)
-
-        def run(blocks, threads, values):
-            kernel(blocks, threads, values)
-            results[-1] += [v.tobytes() for v in values if isinstance(v, np.ndarray)]
-
-        return run
-
-    monkeypatch.setattr(host, "function", noting)
-    try:
-        for seed in range(3):
-            results.append([])
-            host.shuffle(seed)
-            law.hold(Implementation(device="emulated"), 5)
-    finally:
-        host.shuffle(0)
-    assert results[0]
-    assert results[0] == results[1] == results[2]
