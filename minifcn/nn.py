@@ -5,10 +5,11 @@ is written as plain assignments. Names are the attributes' paths: `conv1_1.weigh
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from inspect import signature
 from textwrap import indent
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from .arrays import Array, array_module, contiguous, device_of, on_cpu, to_devic
 from .autograd import Tensor
 from .geometry import pair
 from .ops import activation
+
+Kind = TypeVar("Kind", bound="Module")
 
 _generator = np.random.default_rng(0)  # of initialisers
 
@@ -263,8 +266,14 @@ class Conv2d(Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """(N, in_channels, H, W) → (N, out_channels, OH, OW)."""
         (x,) = inputs
-        return ops.conv2d(
-            x,
+        return ops.conv2d(x, *self._arguments())
+
+    def forward_relu(self, x: Tensor, p: float = 0.0) -> Tensor:
+        """Run the layer, a ReLU, and a Dropout by p, as one operator."""
+        return ops.conv2d_relu(x, *self._arguments(), p)
+
+    def _arguments(self) -> Any:
+        return (
             self.weight,
             self.bias,
             self.stride,
@@ -456,9 +465,37 @@ class Sequential(Layers):
     def forward(self, *inputs: Tensor) -> Tensor:
         """Hand each layer what the one before it gave."""
         (x,) = inputs
-        for layer in self.layers:
-            x = layer(x)
+        for _, step in fused(self.children()):
+            x = step(x)
         return x
+
+
+Step = Callable[[Tensor], Tensor]
+
+
+def fused(layers: Iterable[tuple[str, Module]]) -> Iterator[tuple[str, Step]]:
+    """Yield layers that follow each other as steps to be called, each with its name.
+
+    A Conv2d, the ReLU behind it and the Dropout behind that are one step, under the
+    name of the last: the same numbers, in one pass over them (`ops.conv2d_relu`).
+    """
+    left = list(layers)
+    while left:
+        name, layer = left.pop(0)
+        step: Step = layer
+        if _is(layer, Conv2d) and left and _is(left[0][1], ReLU):
+            name, _ = left.pop(0)
+            p, after = 0.0, left[0][1] if left else None
+            if after is not None and _is(after, Dropout):
+                name, _ = left.pop(0)
+                p = after.p if after.training else 0.0
+            step = partial(layer.forward_relu, p=p)
+        yield name, step
+
+
+def _is(layer: Module, kind: type[Kind]) -> TypeGuard[Kind]:
+    """Whether the layer does what `kind` does: nobody wrote it another `forward`."""
+    return isinstance(layer, kind) and type(layer).forward is kind.forward
 
 
 class Branches(Layers):

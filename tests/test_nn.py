@@ -1,6 +1,7 @@
 """Modules: their parameters, names, states and initialisers."""
 
 import math
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -334,6 +335,65 @@ def test_all_arguments_of_a_layer_arrive(rng, layer, operator):
     assert expected.size
     np.testing.assert_array_equal(layer(Tensor(x)).data, expected, strict=True)
     assert list(layer.parameters()) == []
+
+
+def names_of(*layers):
+    return [name for name, _ in nn.fused(nn.Sequential(*layers).children())]
+
+
+def test_a_convolution_its_relu_and_its_dropout_are_one_step():
+    conv, relu, drop = nn.Conv2d(3, 3, 1), nn.ReLU(), nn.Dropout()
+    assert names_of(conv, relu, drop, conv) == ["2", "3"]
+    assert names_of(relu, conv, drop, relu) == ["0", "1", "2", "3"]
+    assert names_of(conv, conv, relu, relu, drop) == ["0", "2", "3", "4"]
+    assert names_of(conv, relu) == ["1"]
+    assert names_of() == []
+
+
+def test_a_layer_with_a_forward_of_its_own_is_a_step_of_its_own():
+    class Doubled(nn.ReLU):
+        def forward(self, *inputs):
+            return super().forward(*inputs) * 2.0
+
+    class Named(nn.Conv2d):
+        """Another name, the same forward."""
+
+    conv, relu, drop = nn.Conv2d(3, 3, 1), nn.ReLU(), nn.Dropout()
+    assert names_of(conv, Doubled(), drop) == ["0", "1", "2"]
+    assert names_of(Named(3, 3, 1), relu, drop) == ["2"]
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("inplace", [False, True])
+def test_fused_or_not_the_numbers_are_the_same(rng, training, inplace):
+    conv = nn.Conv2d(3, 4, (2, 3), stride=(2, 1), padding=((1, 0), (2, 1)))
+    net = nn.Sequential(conv, nn.ReLU(inplace), nn.Dropout(0.3), nn.Conv2d(4, 2, 1))
+    net.to(dtype=np.float64).train(training)
+    conv.bias.data = rng.normal(size=4)
+    image = rng.normal(size=(2, 3, 7, 5))
+
+    def run(forward):
+        nn.seed(3)
+        net.zero_grad()
+        x = Tensor(image, requires_grad=True)
+        y = forward(x)
+        y.backward(np.cos(np.arange(y.size)).reshape(y.shape))
+        return [y.data, x.grad, *(p.grad for p in net.parameters())]
+
+    def one_by_one(x):
+        for layer in net.layers:
+            x = layer(x)
+        return x
+
+    calls = []
+    real = ops.conv2d_relu
+    with mock.patch.object(
+        ops, "conv2d_relu", lambda *given: calls.append(given) or real(*given)
+    ):
+        fused = run(net)
+    assert [given[-1] for given in calls] == [0.3 if training else 0.0]
+    for ours, plain in zip(fused, run(one_by_one)):
+        np.testing.assert_array_equal(ours, plain)
 
 
 def test_relu_in_place_writes_over_its_input(rng):

@@ -109,12 +109,15 @@ def _product(at: str, rows: int, inner: int, columns: int) -> Plan:
 
 def _elementwise(maps: Mapping[str, Map]) -> list[Plan]:
     n, fc, w = (prod(maps[name]) for name in ("conv1_2", "fc6", "fc6.weight"))
+    O = maps["fc6"][1]
     s, at = prod(maps["score"]), "conv1_2"
     return [
         Plan("activation", "relu", at, n, 4 * n, 4 * n, n),
-        Plan("activation", "relu_backward", at, n, 8 * n, 4 * n, n),
+        Plan("activation", "relu_backward", at, n, 8 * n, 4 * n, 2 * n),
         # scaling what was drawn, comparing it, multiplying
         Plan("activation", "dropout", "fc6", fc, 4 * fc, 4 * fc, 3 * fc),
+        # bias, ReLU, and dropout's three
+        Plan("epilogue", "epilogue", "fc6", fc, 4 * (fc + O), 4 * fc, 5 * fc),
         Plan("fusion", "maximum", "score", s, 8 * s, 4 * s, 2 * s),
         Plan("fusion", "maximum_backward", "score", s, 12 * s, 8 * s, 4 * s),
         Plan("optim", "sgd", "fc6.weight", w, 12 * w, 8 * w, 7 * w),
@@ -229,11 +232,11 @@ def _counting(maps: Mapping[str, Map]) -> list[Plan]:
 
     s, C = prod(maps["score"]), maps["score"][1]
     p = s // C
-    blocks = min(-(-p // (summing.THREADS * summing.EACH)), summing.MOST_BLOCKS)
-    threads, table = summing.THREADS * blocks, 8 * (C * C + 1)
+    shares = min(-(-p // (summing.THREADS * summing.EACH)), summing.MOST_SHARES)
+    threads, table = summing.THREADS * shares, 8 * (C * C + 1)
     return [
         # The sum of the losses of all pixels, in float64.
-        Plan("summing", "block_sums", "score", threads, 4 * p, 8 * blocks, p),
+        Plan("summing", "channel_sums", "score", threads, 4 * p, 8 * shares, p),
         Plan("metrics", "most_likely", "score", p, 4 * s, 8 * p, 3 * (s - p)),
         Plan("metrics", "count_pairs", "score", p, 16 * p, table, 0, "atomics"),
         Plan("pictures", "paint", "score", 3 * p, p + 3 * 256, 3 * p, 0),

@@ -289,6 +289,14 @@ def convolutions(draw: DrawFn, bias: bool | None = None, **limits: Any) -> Case:
 
 
 @st.composite
+def rectified_convolutions(draw: DrawFn) -> Case:
+    """Draw a convolution and ReLU whose bias is no whole number: never at the fork."""
+    case = draw(convolutions(bias=True))
+    inputs = case.inputs | {"bias": case.bias + 0.5}
+    return Case("conv2d_relu", inputs, case.arguments, case.seed)
+
+
+@st.composite
 def transposed_convolutions(draw: DrawFn, bias: bool | None = None) -> Case:
     """Draw a transposed convolution: x (N, C, H, W), weight (C, O/groups, KH, KW)."""
     window, (C, O, groups) = draw(windows()), draw(channels())

@@ -1,9 +1,10 @@
-"""What is true of convolution and its transpose, of im2col and col2im.
+"""What is true of convolution, its transpose, its ReLU, and of im2col and col2im.
 
 Convolution is linear, so it is a matrix; its transpose is the transposed convolution.
 im2col writes that matrix as windows, and a kernel times windows is a convolution.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from ..geometry import conv_output_size, span
+from .activation import NAIR, seeded, shares
 from .cases import (
     Case,
     convolutions,
     foldings,
+    rectified_convolutions,
     transposed_convolutions,
     unfoldings,
     whole_numbers,
@@ -33,6 +36,13 @@ judge(
         transposed_convolutions(),
         ("x", "weight"),
         source=LONG + "3.3",
+    )
+)
+judge(
+    Operator(
+        "conv2d_relu",
+        rectified_convolutions(),
+        source=NAIR,
     )
 )
 judge(Operator("im2col", unfoldings(), ("x",), source="Chellapilla et al. 2006"))
@@ -216,6 +226,64 @@ def every_output_sees_the_bias(ops: Implementation, case: Case) -> None:
     gb = ops.gradients("conv2d", v, *case.positional, **case.arguments)[2]
     # each pixel of an output has the bias once
     equal(gb, v.sum(axis=(0, 2, 3)), "the gradient of bias")
+
+
+# ---- convolution and ReLU
+
+
+@law(
+    "conv2d_relu",
+    convolutions(),
+    "conv2d_relu(x, w, b) = relu(conv(x, w, b)); so its gradients",
+)
+def it_is_the_two_one_after_the_other(ops: Implementation, case: Case) -> None:
+    """To the last digit, zeros included."""
+    y = ops.conv2d_relu(*case.positional, **case.arguments)
+    between = ops.conv2d(*case.positional, **case.arguments)
+    equal(y, ops.relu(between), "conv2d_relu", tolerance=0)
+    v = case.another(y)
+    (g,) = ops.gradients("relu", v, between)
+    _same_gradients(ops, case, v, g)
+
+
+@st.composite
+def dropped_convolutions(draw: Any) -> Case:
+    """Draw a convolution, and the share p that dropout leaves out."""
+    case = draw(rectified_convolutions())
+    return replace(case, arguments=case.arguments | {"p": draw(shares())})
+
+
+@law(
+    "conv2d_relu",
+    dropped_convolutions(),
+    "conv2d_relu(x, w, b, p) = dropout(relu(conv(x, w, b)), p), one mask for each seed",
+)
+def dropout_draws_as_ever(ops: Implementation, case: Case) -> None:
+    """Numbers that are left are 1 / (1 − p) as large; so is what flows back."""
+    arguments = {name: a for name, a in case.arguments.items() if name != "p"}
+    between = ops.conv2d(*case.positional, **arguments)
+    with seeded(case.seed):
+        y = ops.conv2d_relu(*case.positional, **case.arguments)
+    with seeded(case.seed):
+        expected = ops.dropout(ops.relu(between), case.arguments["p"])
+    equal(y, expected, "conv2d_relu with dropout")
+    v = case.another(y)
+    with seeded(case.seed):
+        (g,) = ops.gradients("dropout", v, ops.relu(between), case.arguments["p"])
+    (g,) = ops.gradients("relu", g, between)
+    _same_gradients(ops, case, v, g)
+
+
+def _same_gradients(
+    ops: Implementation, case: Case, v: np.ndarray, g: np.ndarray
+) -> None:
+    """Compare the gradients above v with those of the convolution alone above g."""
+    alone = {name: a for name, a in case.arguments.items() if name != "p"}
+    with seeded(case.seed):
+        came = ops.gradients("conv2d_relu", v, *case.positional, **case.arguments)
+    expected = ops.gradients("conv2d", g, *case.positional, **alone)
+    for name, a, b in zip(case.inputs, came, expected, strict=True):
+        equal(a, b, f"the gradient of {name}")
 
 
 @st.composite

@@ -106,7 +106,7 @@ def large_windows(draw: DrawFn, operator: str, values: Any = whole_numbers) -> C
     arguments: dict[str, Any] = {"stride": stride, "dilation": dilation}
     if operator.startswith("conv"):
         O = draw(st.integers(8, 17))
-        channels = (O, C) if operator == "conv2d" else (C, O)
+        channels = (C, O) if operator == "conv_transpose2d" else (O, C)
         inputs["weight"] = whole_numbers(rng, (*channels, *kernel))
     else:
         arguments = {"kernel_size": kernel, **arguments}
@@ -324,7 +324,7 @@ judge_large(
 for _name in ("nll_loss", "cross_entropy"):
     judge_large(_name, large_losses(_name), rectangle)
     judge_large_sum(_name)
-for _name in ("conv2d", "max_pool2d", "avg_pool2d"):
+for _name in ("conv2d", "conv2d_relu", "max_pool2d", "avg_pool2d"):
     _values = distinct if _name == "max_pool2d" else whole_numbers
     judge_large(_name, large_windows(_name, _values), window)
 judge_large("conv_transpose2d", large_windows("conv_transpose2d"), stamps)

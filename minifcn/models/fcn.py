@@ -167,8 +167,8 @@ class FCN(nn.Module):
         """Run the coarse stream; return its scores, and the pools of the skips."""
         wanted = {pool for _, _, pool in self.streams}
         kept = {}
-        for name, layer in self.coarse().children():
-            x = layer(x)
+        for name, step in nn.fused(self.coarse().children()):
+            x = step(x)
             if name in wanted:
                 kept[name] = x
         return x, kept

@@ -3,13 +3,13 @@
 Names, arguments and meaning are those of `torch.nn.functional` where it has them (its
 `input` is `x`; a docstring says what differs). Each is told by its definition (explicit
 sums) and then fast; the modules build on one another in this order: im2col, resampling,
-convolution (bands, windows, columns), upsampling, pooling (averaging, unpooling),
-activation, normalization, softmax, fusion.
+activation, convolution (epilogue; bands, windows, columns), upsampling, pooling
+(averaging, unpooling), normalization, softmax, fusion.
 """
 
 from .activation import dropout, relu
 from .averaging import avg_pool2d
-from .convolution import conv2d, conv_transpose2d
+from .convolution import conv2d, conv2d_relu, conv_transpose2d
 from .fusion import add, concat, maximum, scale
 from .im2col import col2im, im2col
 from .normalization import local_response_norm
@@ -26,6 +26,7 @@ __all__ = [
     "col2im",
     "concat",
     "conv2d",
+    "conv2d_relu",
     "conv_transpose2d",
     "crop",
     "cross_entropy",

@@ -58,14 +58,28 @@ class ReLU(Function):
         return self.y
 
     def backward(self, gy: Array) -> Array:
-        if not on_cpu(gy):
-            gy = contiguous(gy)
-            gx = array_module(gy).empty_like(gy)
-            KERNELS.relu_backward(gx.size, self.y, gy, gx, gx.size)
-            return gx
-        gx = np.empty_like(gy)
-        elementwise(lambda y, gy, gx: np.multiply(gy, y > 0, out=gx), self.y, gy, gx)
+        return relu_gradient(self.y, gy)
+
+
+def relu_gradient(y: Array, gy: Array, p: float = 0.0) -> Array:
+    """Return gx = gy / (1 − p) where y > 0, else 0.
+
+    For y = relu(x), and for y = dropout(relu(x), p) as well: what was dropped is 0.
+    """
+    if not on_cpu(gy):
+        gy = contiguous(gy)
+        gx = array_module(gy).empty_like(gy)
+        KERNELS.relu_backward(gx.size, y, gy, gx, gx.size, 1 / (1 - p))
         return gx
+    gx, scale = np.empty_like(gy), gy.dtype.type(1 / (1 - p))
+
+    def piece(y: Array, gy: Array, gx: Array) -> None:
+        np.multiply(gy, y > 0, out=gx)
+        if p:
+            gx *= scale
+
+    elementwise(piece, y, gy, gx)
+    return gx
 
 
 def relu(x: Tensor, inplace: bool = False) -> Tensor:
@@ -103,6 +117,17 @@ def _check_overwritable(x: Tensor) -> None:
         raise ValueError(f"relu(x, inplace=True) cannot overwrite x: {reason}")
 
 
+def draw_mask(p: float, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return what dropout multiplies with: 0 with probability p, else 1 / (1 − p)."""
+    kept = _generator.random(shape, np.float32) >= p
+    return kept * np.dtype(dtype).type(1 / (1 - p))
+
+
+def draw_key() -> int:
+    """Return what a kernel draws its mask from."""
+    return int(_generator.integers(1 << 63))
+
+
 class Dropout(Function):
     """x · mask / (1 − p), the same mask on the way back."""
 
@@ -112,10 +137,9 @@ class Dropout(Function):
     def forward(self, x: Array) -> Array:
         if not on_cpu(x):
             # Kept instead of a mask: the kernel draws the same again from it.
-            self.key = int(_generator.integers(1 << 63))
+            self.key = draw_key()
             return self._drop(x)
-        kept = _generator.random(x.shape, np.float32) >= self.p
-        self.mask = kept * x.dtype.type(1 / (1 - self.p))  # 0 or 1/(1 − p)
+        self.mask = draw_mask(self.p, x.shape, x.dtype)
         return x * self.mask
 
     def backward(self, gy: Array) -> Array:
@@ -144,8 +168,17 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
         TypeError: p is no number; x is no Tensor of float32 or float64.
     """
     check_tensors("dropout", x=x)
+    check_probability(p)
+    return Dropout(p)(x) if training and p > 0 else x
+
+
+def check_probability(p: float) -> None:
+    """Refuse a p that is no probability of dropout.
+
+    Raises:
+        ValueError, TypeError: as `dropout`.
+    """
     if isinstance(p, bool) or not isinstance(p, Real):
         raise TypeError(f"p is {p!r}; the probability of dropout must be a number")
     if not 0 <= p < 1:
         raise ValueError(f"p is {p}; the probability of dropout must lie in [0, 1)")
-    return Dropout(p)(x) if training and p > 0 else x

@@ -16,6 +16,7 @@ one 500 × 500 image that is 1 GiB, written to memory and read back. Two ideas a
 import numpy as np
 
 from ..arrays import LEAST_TASKS, blocks, parallel, workspace
+from .epilogue import Epilogue
 from .im2col import read_grid
 
 BAND_BYTES = 3 << 20  # of columns: fits a core's share of the outer cache
@@ -27,16 +28,16 @@ def correlate(
     w: np.ndarray,
     start: tuple[int, int],
     dilation: tuple[int, int],
-    bias: np.ndarray | None,
-    y: np.ndarray,
+    epilogue: Epilogue,
 ) -> None:
-    """Fill y with the correlation of x and w.
+    """Fill y with the correlation of x and w, and what the epilogue makes of it.
 
-        y[n, o, r, q] = b[o] + Σ w[o, c, i, j] x[n, c, top + r + DH·i, left + q + DW·j]
+        total[n, o, r, q] = Σ w[o, c, i, j] x[n, c, top + r + DH·i, left + q + DW·j]
 
     Where that lies outside of x it counts as zero. x (N, C, H, W), w (O, C, KH, KW),
     y (N, O, OH, OW), start (top, left).
     """
+    y = epilogue.out
     (N, O, OH, OW), (_, C, KH, KW) = y.shape, w.shape
     # A matrix for each row of the kernel: (KH, O, C·KW).
     rows_of_w = np.ascontiguousarray(w.transpose(2, 0, 1, 3)).reshape(KH, O, C * KW)
@@ -55,9 +56,7 @@ def correlate(
             np.matmul(rows_of_w[i], below, out=part if i else total)
             if i:
                 total += part
-        y[n, :, rows] = total.reshape(O, R, OW)
-        if bias is not None:
-            y[n, :, rows] += bias[:, None, None]
+        epilogue.fill(total.reshape(O, R, OW), n, rows=rows)
 
     parallel(band, [(n, rows) for n in range(N) for rows in bands])
 
@@ -77,7 +76,7 @@ def input_gradient(
     # Flipped, the kernel begins at its former last tap, DH·(KH − 1) rows away.
     back = -start[0] - (KH - 1) * dilation[0], -start[1] - (KW - 1) * dilation[1]
     turned = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # (C, O, KH, KW)
-    correlate(gy, turned, back, dilation, None, gx)
+    correlate(gy, turned, back, dilation, Epilogue(gx))
 
 
 def weight_gradient(

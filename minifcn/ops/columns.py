@@ -10,6 +10,7 @@ from typing import Any
 
 from ..arrays import Array, array_module, blocks, contiguous
 from ..geometry import span
+from .epilogue import Epilogue
 from .im2col import from_columns, to_columns
 
 WORK = 1 << 26  # numbers in one piece: 256 MiB of float32
@@ -22,19 +23,13 @@ class Columns:
     stride: tuple[int, int]
 
     def correlate(
-        self, x: Array, w: Array, start: Any, dilation: Any, bias: Any, y: Array
+        self, x: Array, w: Array, start: Any, dilation: Any, epilogue: Epilogue
     ) -> None:
-        """Fill y (N, O, OH, OW) with the convolution of x by w."""
-        x, matrix = contiguous(x), _matrix(w)
+        """Fill y with the convolution of x by w."""
+        x, y, matrix = contiguous(x), epilogue.out, _matrix(w)
         for n, r in pieces(y.shape, w):
-            out = y[n, :, r]  # (n, O, r, OW), a view
             total = matrix @ self._columns(x[n], w, start, dilation, r, y)
-            # (O, n·r·OW) → (n, O, r, OW); the bias is added on the way.
-            total = total.reshape(-1, len(out), *out.shape[2:]).swapaxes(0, 1)
-            if bias is None:
-                out[...] = total
-            else:
-                array_module(y).add(total, bias[:, None, None], out=out)
+            epilogue.fill_on_device(total, n, r)  # (O, n·r·OW)
 
     def input_gradient(
         self, gy: Array, w: Array, start: Any, dilation: Any, gx: Array

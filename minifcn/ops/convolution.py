@@ -23,10 +23,13 @@ from ..arrays import Array, array_module, on_cpu
 from ..autograd import Function, Tensor
 from ..geometry import conv_transpose_output_size, pads, pair, span
 from . import bands, windows
+from .activation import check_probability, relu_definition, relu_gradient
 from .columns import Columns
+from .epilogue import Epilogue
 from .im2col import Pads, output_sizes, overlap, read_grid
 from .inputs import check_tensors
 from .resampling import deinterleave_array, interleave_array
+from .summing import channel_sums
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,23 @@ def conv2d_definition(
     return y if bias is None else y + bias[:, None, None]
 
 
+def conv2d_relu_definition(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    p: float = 0.0,
+) -> Array:
+    """Say it by its definition: the convolution's, then ReLU's; without dropout."""
+    if p:
+        raise ValueError(f"p is {p}; dropout draws, and has no definition: p must be 0")
+    y = conv2d_definition(x, weight, bias, stride, padding, dilation, groups)
+    return relu_definition(y)
+
+
 def conv_transpose2d_definition(
     x: Array,
     weight: Array,
@@ -125,20 +145,30 @@ def conv_transpose2d_definition(
     return y if bias is None else y + bias[:, None, None]
 
 
-def convolve(x: Array, w: Array, bias: Array | None, geometry: Geometry) -> Array:
-    """Compute the convolution: x (N, C, H, W), w (O, C/G, KH, KW) → (N, O, OH, OW)."""
+def convolve(
+    x: Array,
+    w: Array,
+    bias: Array | None,
+    geometry: Geometry,
+    relu: bool = False,
+    p: float = 0.0,
+) -> Array:
+    """Compute the convolution: x (N, C, H, W), w (O, C/G, KH, KW) → (N, O, OH, OW).
+
+    With ReLU and dropout behind it, where asked for.
+    """
     OH, OW = geometry.output_size(x.shape, w.shape[2:])
     y = array_module(x).empty((x.shape[0], w.shape[0], OH, OW), x.dtype)
     if not y.size:  # an empty batch
         return y
+    epilogue = Epilogue.drawn(y, bias, relu, p)
     unit = UnitStride(geometry, w.shape[2:], (OH, OW), on_cpu(x))
     # x (N, C·A·B, h, w), w (O, C·A·B / G, kh, kw): stride 1 from here on, on the CPU.
     x, w = unit.split_image(x), unit.split_kernel(w)
     way = _way(y, w, geometry)
     # o and c: the channels of one group.
     for o, c in _groups(w.shape[0], x.shape[1], geometry.groups):
-        b = None if bias is None else bias[o]
-        way.correlate(x[:, c], w[o], unit.start, unit.dilation, b, y[:, o])
+        way.correlate(x[:, c], w[o], unit.start, unit.dilation, epilogue.of(o))
     return y
 
 
@@ -316,9 +346,8 @@ class Conv2d(Function):
 
     def forward(self, x: Array, w: Array, bias: Array | None = None) -> Array:
         # Later reshapes are then views: fc6's 411 MB are never copied.
-        x, w = _contiguous(x, w)
-        self.x, self.w = x, w
-        return convolve(x, w, bias, self.geometry)
+        self.x, self.w = _contiguous(x, w)
+        return convolve(self.x, self.w, bias, self.geometry)
 
     def backward(self, gy: Array) -> Any:
         (gy,) = _contiguous(gy)
@@ -327,7 +356,24 @@ class Conv2d(Function):
         gx = convolve_input(gy, w, self.geometry, x.shape[2:]) if wants[0] else None
         gw = convolve_weight(x, gy, self.geometry, w.shape[2:]) if wants[1] else None
         # Every pixel sees the bias: gb (O,) sums gy over all of them.
-        return (gx, gw, gy.sum(axis=(0, 2, 3)))[: len(wants)]
+        return (gx, gw, channel_sums(gy))[: len(wants)]
+
+
+class Conv2dReLU(Conv2d):
+    """y = dropout(relu(convolve(x, w) + b)); y alone tells what passes backward."""
+
+    output_is_shared = True  # backward reads y
+
+    def __init__(self, geometry: Geometry, p: float):
+        self.geometry, self.p = geometry, p
+
+    def forward(self, x: Array, w: Array, bias: Array | None = None) -> Array:
+        self.x, self.w = _contiguous(x, w)
+        self.y = convolve(self.x, self.w, bias, self.geometry, True, self.p)
+        return self.y
+
+    def backward(self, gy: Array) -> Any:
+        return super().backward(relu_gradient(self.y, gy, self.p))
 
 
 class ConvTranspose2d(Function):
@@ -350,7 +396,7 @@ class ConvTranspose2d(Function):
         gx = self._input_gradient(gy, w) if wants[0] else None
         # The roles are swapped: the convolution's input is y, and x its output.
         gw = convolve_weight(gy, x, self.geometry, w.shape[2:]) if wants[1] else None
-        return (gx, gw, gy.sum(axis=(0, 2, 3)))[: len(wants)]
+        return (gx, gw, channel_sums(gy))[: len(wants)]
 
     def _input_gradient(self, gy: Array, w: Array) -> Array:
         # With output_padding the convolution of gy may be larger than x.
@@ -396,16 +442,42 @@ def conv2d(
         TypeError: numbers other than float32 or float64, or both mixed.
     """
     geometry = Geometry.of(stride, padding, dilation, groups)
-    O, C = _check("conv2d", x, weight, bias, geometry.groups, "O, C/groups, KH, KW")
-    if x.shape[1] != C * geometry.groups:
-        raise ValueError(
-            f"x has {x.shape[1]} channels, but weight {weight.shape} with groups "
-            f"{groups} takes {C * geometry.groups} (x has shape {x.shape})"
-        )
-    _check_bias(bias, O, x, weight)
-    geometry.output_size(x.shape, weight.shape[2:])
-    inputs = (x, weight) if bias is None else (x, weight, bias)
+    inputs = _checked("conv2d", x, weight, bias, geometry)
     return Conv2d(geometry)(*inputs)
+
+
+def conv2d_relu(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    p: float = 0.0,
+) -> Tensor:
+    """Return relu(conv2d(x, …)), and dropout of that, in one go.
+
+        y = dropout(max(conv2d(x, weight, bias), 0), p)
+
+    The same numbers as of the three operators, without writing the map and reading it
+    again for each: `nn.Sequential` runs a Conv2d, a ReLU and a Dropout in a row so.
+    Where y > 0 the gradient is gy / (1 − p) on its way to the convolution, else 0.
+
+    Args:
+        x, weight, bias, stride, padding, dilation, groups: as `conv2d`.
+        p: the probability of dropout, 0 ≤ p < 1.
+
+    Returns:
+        (N, O, OH, OW), as `conv2d`.
+
+    Raises:
+        ValueError, TypeError: as `conv2d` and `dropout`.
+    """
+    geometry = Geometry.of(stride, padding, dilation, groups)
+    inputs = _checked("conv2d_relu", x, weight, bias, geometry)
+    check_probability(p)
+    return Conv2dReLU(geometry, p)(*inputs)
 
 
 def conv_transpose2d(
@@ -454,6 +526,21 @@ def conv_transpose2d(
     size = geometry.transposed_size(x.shape[2:], weight.shape[2:], output_padding)
     inputs = (x, weight) if bias is None else (x, weight, bias)
     return ConvTranspose2d(geometry, size)(*inputs)
+
+
+def _checked(
+    name: str, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry
+) -> tuple[Tensor, ...]:
+    """Check what a convolution is given; return its inputs."""
+    O, C = _check(name, x, weight, bias, geometry.groups, "O, C/groups, KH, KW")
+    if x.shape[1] != C * geometry.groups:
+        raise ValueError(
+            f"x has {x.shape[1]} channels, but weight {weight.shape} with groups "
+            f"{geometry.groups} takes {C * geometry.groups} (x has shape {x.shape})"
+        )
+    _check_bias(bias, O, x, weight)
+    geometry.output_size(x.shape, weight.shape[2:])
+    return (x, weight) if bias is None else (x, weight, bias)
 
 
 def _check(

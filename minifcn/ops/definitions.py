@@ -20,7 +20,11 @@ import numpy as np
 from ..autograd import Tensor
 from .activation import relu_definition
 from .averaging import avg_pool2d_definition
-from .convolution import conv2d_definition, conv_transpose2d_definition
+from .convolution import (
+    conv2d_definition,
+    conv2d_relu_definition,
+    conv_transpose2d_definition,
+)
 from .fusion import (
     add_definition,
     concat_definition,
@@ -149,6 +153,7 @@ def _unread(value: Any) -> Any:
 relu = _guarded(relu_definition)
 avg_pool2d = _guarded(avg_pool2d_definition)
 conv2d = _guarded(conv2d_definition)
+conv2d_relu = _guarded(conv2d_relu_definition)
 conv_transpose2d = _guarded(conv_transpose2d_definition)
 add = _guarded(add_definition)
 concat = _guarded(concat_definition)
@@ -178,6 +183,7 @@ __all__ = [
     "col2im",
     "concat",
     "conv2d",
+    "conv2d_relu",
     "conv_transpose2d",
     "crop",
     "cross_entropy",

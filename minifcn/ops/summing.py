@@ -1,5 +1,7 @@
 """The sum of very many numbers: the same digits each time, on every device."""
 
+import math
+
 import numpy as np
 
 from ..arrays import Array, array_module, contiguous, on_cpu
@@ -9,23 +11,40 @@ KERNELS = Kernels(__file__)
 
 THREADS = 256  # in a block, as kernels are launched; a power of two
 EACH = 8  # numbers to a thread, before there is another block
-MOST_BLOCKS = 256  # so that one more adds up what they found
+MOST_SHARES = 256  # so that one block more adds up what they found
 
 
 def total(x: Array) -> Array:
     """Return the sum of all numbers, one float64 on the device of x.
-
-    On a GPU each block adds up its share, and then one block what they found. How the
-    numbers are shared out goes by their count alone, so they are added in the same
-    order on every GPU. The sum stays there: nothing waits for it.
 
     Args:
         x: float32 or float64, any shape.
     """
     if on_cpu(x):
         return x.sum(dtype=np.float64)
-    x = contiguous(x)
-    blocks = min(max(1, -(-x.size // (THREADS * EACH))), MOST_BLOCKS)
-    sums = array_module(x).empty(blocks, np.float64)
-    KERNELS.block_sums(THREADS * blocks, x, sums, x.size)
-    return total(sums) if blocks > 1 else sums.reshape(())
+    return _sums(x.reshape(1, 1, -1)).reshape(())
+
+
+def channel_sums(x: Array) -> Array:
+    """Return the sum of each channel over all images and pixels: (N, O, …) → (O,).
+
+    It is of x's type; on a GPU it is added up in float64.
+    """
+    N, O, *image = x.shape
+    if on_cpu(x):
+        return x.sum(axis=(0, *range(2, x.ndim)))
+    return _sums(x.reshape(N, O, math.prod(image))).astype(x.dtype)
+
+
+def _sums(x: Array) -> Array:
+    """Add up the channels of x (N, O, P) on a GPU: (O,), in float64.
+
+    Each block adds up a share of a channel's pixels, and then one what they found. How
+    the pixels are shared out goes by their count alone, so they are added in the
+    same order on every GPU. The sums stay there: nothing waits for them.
+    """
+    x, (N, O, P) = contiguous(x), x.shape
+    shares = min(max(1, -(-P // (THREADS * EACH))), MOST_SHARES)
+    sums = array_module(x).empty((1, O, shares), np.float64)
+    KERNELS.channel_sums(THREADS * O * shares, x, sums, N, O, P, shares)
+    return _sums(sums) if shares > 1 else sums.reshape(O)

@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, blocks, parallel, shares
+from .epilogue import Epilogue
 from .im2col import fold, unfold
 
 COLUMNS = 1 << 20  # numbers in the columns of one block of channels
 
 
 def correlate(
-    x: Array, w: Array, start: Any, dilation: Any, bias: Array | None, y: Array
+    x: Array, w: Array, start: Any, dilation: Any, epilogue: Epilogue
 ) -> None:
     """Fill y, as `bands.correlate`; each task takes some images, or some outputs."""
+    y = epilogue.out
     (_, O, OH, OW), (KH, KW) = y.shape, w.shape[2:]
     matrix = w.reshape(O, -1)  # (O, C·KH·KW), a view
 
@@ -31,10 +33,9 @@ def correlate(
             # (c·KH·KW, n·OH·OW).
             cols = _columns(x[n, c], start, dilation, (OH, OW), (KH, KW))
             total += matrix[o, _taps(c, w)] @ cols  # (o, n·OH·OW)
-        if bias is not None:
-            total += bias[o, None]
         # (o, n·OH·OW) → (n, o, OH, OW).
-        y[n, o] = total.reshape(-1, n.stop - n.start, OH, OW).swapaxes(0, 1)
+        images = total.reshape(-1, n.stop - n.start, OH, OW).swapaxes(0, 1)
+        epilogue.fill(images, n, o)
 
     parallel(tile, _tiles(y, w))
 

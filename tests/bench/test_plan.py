@@ -120,6 +120,9 @@ def _launch_all(rng, device):
 
     both(ops.relu, "conv1_2")
     both(ops.dropout, "fc6")
+    kernel = Tensor(there(rng.normal(size=(3, 3, 1, 1)).astype("f")))
+    bias = Tensor(there(rng.normal(size=3).astype("f")))
+    both(ops.conv2d_relu, "fc6", kernel, bias, p=0.5)
     both(ops.avg_pool2d, "conv1_2", 2)
     both(ops.max_pool2d, "conv1_2", 2, return_indices=True)
     both(

@@ -106,6 +106,9 @@ REWRITTEN = {
     "conv2d": conv2d_by_columns,
     "avg_pool2d": avg_pool2d_by_convolution,
     "relu": lambda x: positive(x),
+    "conv2d_relu": lambda *inputs, p=0.0, **named: ops.relu(
+        ops.dropout(ops.conv2d(*inputs, **named), p)
+    ),
     "maximum": lambda x, y: (x + y + absolute(x - y)) / 2,
     "scale": lambda x, factors: -ops.scale(-x, factors),
     "softmax": lambda x, dim=1: exp(ops.log_softmax(x, dim)),

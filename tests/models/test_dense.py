@@ -750,9 +750,11 @@ class Counter:
     def __call__(self, work):
         self.total = 0
         down = self.count(ops.conv2d, of_input=False)
+        relu = self.count(ops.conv2d_relu, of_input=False)
         up = self.count(ops.conv_transpose2d, of_input=True)
         with (
             mock.patch.object(ops, "conv2d", down),
+            mock.patch.object(ops, "conv2d_relu", relu),
             mock.patch.object(ops, "conv_transpose2d", up),
             mock.patch("minifcn.ops.upsampling.conv_transpose2d", up),
         ):

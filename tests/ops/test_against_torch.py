@@ -5,6 +5,7 @@ installed, hypothesis draws more.
 """
 
 from collections import Counter
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -259,13 +260,20 @@ def shifted(axis):
     return lambda array: np.roll(array, 1, axis)
 
 
+CONVOLUTIONS = [
+    *map(ignoring, ["stride", "padding", "dilation"]),
+    *map(reversing, ["stride", "padding", "dilation"]),
+    ignoring_input(2),
+    flipped_kernel,
+    *map(detached, range(3)),
+]
 MUTANTS = {
-    "conv2d": [
-        *map(ignoring, ["stride", "padding", "dilation"]),
-        *map(reversing, ["stride", "padding", "dilation"]),
-        ignoring_input(2),
-        flipped_kernel,
-        *map(detached, range(3)),
+    "conv2d": CONVOLUTIONS,
+    "conv2d_relu": [
+        *CONVOLUTIONS,
+        lambda op, *inputs, **named: ops.conv2d(*inputs, **named),
+        result(lambda y: y * 1.01),
+        doubled_gradient,
     ],
     "conv_transpose2d": [
         *map(ignoring, ["stride", "padding", "output_padding", "dilation"]),
@@ -498,6 +506,11 @@ def convolutions(draw):
     )
 
 
+def rectified(drawn):
+    rng, case = drawn
+    return rng, replace(case, op="conv2d_relu")
+
+
 @st.composite
 def transposed_convolutions(draw):
     (_, kernel, arguments), (C, O, groups) = draw(windows()), draw(channels())
@@ -646,6 +659,7 @@ AXIS = named(dim=st.integers(-4, 3))
 
 DRAWN = {
     "conv2d": convolutions(),
+    "conv2d_relu": convolutions().map(rectified),
     "conv_transpose2d": transposed_convolutions(),
     "max_pool2d": poolings(),
     "avg_pool2d": averages(),

@@ -24,6 +24,7 @@ class Call(NamedTuple):
 X = {"x": (2, 3, 5, 4)}
 CALLS = [
     Call("conv2d", {**X, "weight": (6, 3, 3, 2), "bias": (6,)}),
+    Call("conv2d_relu", {**X, "weight": (6, 3, 3, 2), "bias": (6,)}, {"p": 0.5}),
     Call("conv_transpose2d", {**X, "weight": (3, 6, 3, 2), "bias": (6,)}),
     Call("im2col", X, {"kernel_size": (3, 2)}),
     Call(

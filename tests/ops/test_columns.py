@@ -9,7 +9,7 @@ import pytest
 from minifcn import Tensor, arrays, ops
 from minifcn.cuda import Kernels, host
 from minifcn.laws import Implementation, LawError, laws_of
-from minifcn.ops import columns
+from minifcn.ops import columns, epilogue
 from minifcn.ops.columns import pieces
 
 DEVICE = "emulated"
@@ -33,7 +33,7 @@ def hold(*operators, cases=3):
 @pytest.mark.parametrize("work", [1, 40, 300])  # single rows, some rows, some images
 def test_the_laws_hold_however_small_the_pieces(work):
     with mock.patch.object(columns, "WORK", work):
-        hold("conv2d", "conv_transpose2d")
+        hold("conv2d", "conv2d_relu", "conv_transpose2d")
 
 
 def test_the_columns_of_a_piece_stay_below_the_limit():
@@ -121,6 +121,38 @@ FAULTS = {
     "the last window missed": ("col2im", "r < count", "r + 1 < count"),
     "the last tap missed": ("col2im", "Index i = 0; i < KH;", "Index i = 1; i < KH;"),
 }
+
+
+EPILOGUE_FAULTS = {
+    "every channel the first": ("+ o * channel", ""),
+    "every image the first": ("first + n * image", "first"),
+    "every piece at the beginning": ("first + n", "n"),
+    "images before channels": ("total[(o * N + n)", "total[(n * O + o)"),
+    "the first bias for all": ("bias[o]", "bias[0]"),
+    "bias behind the ReLU": (
+        "if (relu && value <= 0) value = 0;",
+        "if (relu && value - bias[o] <= 0) value = bias[o];",
+    ),
+    "ReLU unasked": ("relu && ", ""),
+    "nothing dropped": ("p > 0", "p > 1"),
+    "drawn by the place in the piece": ("drawn(key + at)", "drawn(key + i)"),
+    "not enlarged": (" * T(1 / (1 - p))", ""),
+}
+
+
+@pytest.mark.parametrize("fault", EPILOGUE_FAULTS)
+def test_faults_in_the_epilogue_are_caught(fault, tmp_path):
+    right, wrong = EPILOGUE_FAULTS[fault]
+    text = epilogue.KERNELS.path.read_text()
+    assert right in text
+    (tmp_path / "faulty.cu").write_text(text.replace(right, wrong))
+    # Small pieces, so that it matters where they begin.
+    with (
+        mock.patch.object(epilogue, "KERNELS", Kernels(tmp_path / "faulty.cu")),
+        mock.patch.object(columns, "WORK", 40),
+        pytest.raises(LawError, match="breaks"),
+    ):
+        hold("conv2d", "conv2d_relu", cases=30)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from minifcn.arrays import DEVICES, check_device, to_device, to_numpy
-from minifcn.cuda import host
-from minifcn.ops.summing import EACH, MOST_BLOCKS, THREADS, total
+from minifcn.cuda import host, launch
+from minifcn.ops.summing import EACH, MOST_SHARES, THREADS, channel_sums, total
 
 BLOCK = THREADS * EACH  # numbers
 # None, one; around a block, and more than the blocks take in one go.
-COUNTS = (0, 1, THREADS + 1, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK * MOST_BLOCKS + 1)
+COUNTS = (0, 1, THREADS + 1, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK * MOST_SHARES + 1)
 
 
 @pytest.fixture(params=DEVICES)
@@ -37,6 +37,35 @@ def test_floats_are_added_in_float64(device):
 def test_any_layout_has_the_same_sum(device):
     x = to_device(np.arange(24.0).reshape(2, 3, 4), device)
     assert to_numpy(total(x.transpose(2, 0, 1)[::2])) == 12 * 10 + 12  # w = 0 and 2
+
+
+# No image, no channel, no pixel; several shares of a channel; the images do not meet.
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (0, 3, 2, 5),
+        (2, 0, 4),
+        (2, 3, 0, 4),
+        (5, 3),
+        (3, 2, 7, 11),
+        (2, 3, BLOCK + 5, 2),
+        (1, 300, 2, 3),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_channels_are_added_up_apart(device, shape, dtype):
+    x = np.random.default_rng(0).integers(-9, 10, shape).astype(dtype)
+    y = channel_sums(to_device(x, device))
+    assert (y.shape, y.dtype) == (shape[1:2], dtype)
+    np.testing.assert_array_equal(to_numpy(y), x.sum(axis=(0, *range(2, x.ndim))))
+
+
+def test_fewer_blocks_than_shares(device, monkeypatch):
+    """A block then adds up one share after the other, in the same shared memory."""
+    monkeypatch.setattr(launch, "MOST_BLOCKS", 2)
+    x = np.arange(7 * 300.0).reshape(1, 7, 300)
+    y = channel_sums(to_device(x, device))
+    np.testing.assert_array_equal(to_numpy(y), x.sum(axis=(0, 2)))
 
 
 def test_digits_do_not_depend_on_the_order_of_threads(device, monkeypatch):

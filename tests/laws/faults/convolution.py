@@ -1,8 +1,8 @@
-"""Wrong convolutions, transposed convolutions, im2col and col2im."""
+"""Wrong convolutions, with and without ReLU, transposed ones, im2col and col2im."""
 
 import numpy as np
 
-from minifcn import Tensor
+from minifcn import Tensor, ops
 
 from . import (
     changed,
@@ -164,3 +164,71 @@ def _(gx, gy, arrays):
 @wrong_gradient("col2im", "gradient of the windows beside")
 def _(gcols, gy, arrays):
     return np.roll(gcols, 1, axis=2)
+
+
+# ---- convolution and ReLU
+
+
+changed("conv2d_relu", "stride ignored", "stride", lambda s: 1)
+changed("conv2d_relu", "padding of the other side", "padding", swapped_sides)
+changed("conv2d_relu", "dilation ignored", "dilation", lambda d: 1)
+changed("conv2d_relu", "dropout ignored", "p", lambda p: 0)
+changed("conv2d_relu", "dropout of the others", "p", lambda p: 1 - p)
+
+
+@fault("conv2d_relu", "ReLU forgotten")
+def _(right, x, weight, *bias, p=0, **arguments):
+    y = ops.conv2d(x, weight, *bias, **arguments)
+    return ops.dropout(y, p) if p else y
+
+
+@fault("conv2d_relu", "bias forgotten")
+def _(right, x, weight, *bias, **arguments):
+    return right(x, weight, **arguments)
+
+
+@fault("conv2d_relu", "bias behind the ReLU")
+def _(right, x, weight, bias, **arguments):
+    return right(x, weight, **arguments) + bias.reshape(-1, 1, 1)
+
+
+@fault("conv2d_relu", "ReLU before the convolution")
+def _(right, x, weight, *bias, p=0, **arguments):
+    return ops.conv2d(ops.relu(x), weight, *bias, **arguments)
+
+
+@fault("conv2d_relu", "dropout of what came in")
+def _(right, x, weight, *bias, p=0, **arguments):
+    return right(ops.dropout(x, p), weight, *bias, **arguments)
+
+
+@fault("conv2d_relu", "what is left is not enlarged")
+def _(right, *inputs, p=0, **arguments):
+    return right(*inputs, p=p, **arguments) * (1 - p)
+
+
+@fault("conv2d_relu", "the gradient passes where nothing did")
+def _(right, x, weight, *bias, p=0, **arguments):
+    y = ops.conv2d(x, weight, *bias, **arguments)
+    return y + (right(x, weight, *bias, p=p, **arguments) - y).detach()
+
+
+@fault("conv2d_relu", "the gradient passes what was dropped")
+def _(right, x, weight, *bias, p=0, **arguments):
+    y = right(x, weight, *bias, **arguments)
+    return y + (right(x, weight, *bias, p=p, **arguments) - y).detach()
+
+
+@fault("conv2d_relu", "x gets no gradient")
+def _(right, x, weight, *bias, **arguments):
+    return right(x.detach(), weight, *bias, **arguments)
+
+
+@wrong_gradient("conv2d_relu", "gradient of the bias averaged", 2)
+def _(gb, gy, arrays):
+    return gb / max(1, gy.shape[2] * gy.shape[3])
+
+
+@wrong_gradient("conv2d_relu", "gradient of the bias before the ReLU", 2)
+def _(gb, gy, arrays):
+    return gy.sum(axis=(0, 2, 3))
