@@ -356,7 +356,8 @@ class Conv2d(Function):
         gx = convolve_input(gy, w, self.geometry, x.shape[2:]) if wants[0] else None
         gw = convolve_weight(x, gy, self.geometry, w.shape[2:]) if wants[1] else None
         # Every pixel sees the bias: gb (O,) sums gy over all of them.
-        return (gx, gw, channel_sums(gy))[: len(wants)]
+        gb = channel_sums(gy) if any(wants[2:]) else None
+        return (gx, gw, gb)[: len(wants)]
 
 
 class Conv2dReLU(Conv2d):
@@ -396,7 +397,8 @@ class ConvTranspose2d(Function):
         gx = self._input_gradient(gy, w) if wants[0] else None
         # The roles are swapped: the convolution's input is y, and x its output.
         gw = convolve_weight(gy, x, self.geometry, w.shape[2:]) if wants[1] else None
-        return (gx, gw, channel_sums(gy))[: len(wants)]
+        gb = channel_sums(gy) if any(wants[2:]) else None
+        return (gx, gw, gb)[: len(wants)]
 
     def _input_gradient(self, gy: Array, w: Array) -> Array:
         # With output_padding the convolution of gy may be larger than x.

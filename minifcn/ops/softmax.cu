@@ -74,13 +74,15 @@ __global__ void log_softmax_backward(const T* y, const T* gy, T* gx, Index n, In
 }
 
 // Each pixel's class, -1 where it is ignored, and the weight of that class, else 0.
+// A class that there is not becomes the first, with a weight that spoils the loss.
 template <typename T>
 __global__ void pixel_weights(const Index* target, const T* weight, Index* classes,
-                              T* w, Index n, Index ignore) {
+                              T* w, Index n, Index C, Index ignore) {
     FOR_EACH(k, n) {
         Index t = target[k];
-        classes[k] = t == ignore ? -1 : t;
-        w[k] = t == ignore ? T(0) : weight[t];
+        bool known = t >= 0 && t < C;
+        classes[k] = t == ignore ? -1 : known ? t : 0;
+        w[k] = t == ignore ? T(0) : known ? weight[t] : T(nan(""));
     }
 }
 

@@ -223,7 +223,7 @@ class Labels:
             self.classes = xp.empty_like(target)
             self.w = xp.empty(target.shape, weight.dtype)
             KERNELS.pixel_weights(
-                n, target, weight, self.classes, self.w, n, ignore_index
+                n, target, weight, self.classes, self.w, n, len(weight), ignore_index
             )
         self.divisor = self._divisor()
 
@@ -258,16 +258,22 @@ class Labels:
 
 
 def _labels(
-    operator: str, x: Tensor, target: Any, weight: Any, ignore: Any, reduction: str
+    operator: str,
+    x: Tensor,
+    target: Any,
+    weight: Any,
+    ignore: Any,
+    reduction: str,
+    check: bool,
 ) -> Labels:
-    """Check all that a loss is given."""
+    """Check what a loss is given; `check`: the values of target and weight too."""
     check_tensors(operator, x=x)
     target = to_device(_plain(target), device_of(x.data))
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}; it must be one of {REDUCTIONS}")
     whole(ignore, "ignore_index", LEAST)
-    target = _checked_target(operator, x, target, ignore)
-    return Labels(target, _checked_weight(x, weight), ignore, reduction)
+    target = _checked_target(operator, x, target, ignore, check)
+    return Labels(target, _checked_weight(x, weight, check), ignore, reduction)
 
 
 def _plain(array: Any) -> Array:
@@ -277,7 +283,7 @@ def _plain(array: Any) -> Array:
 
 
 def _checked_target(
-    operator: str, x: Tensor, target: Array, ignore_index: int
+    operator: str, x: Tensor, target: Array, ignore_index: int, check: bool
 ) -> Array:
     """Return the target; on a GPU as whole numbers of 64 bits, which kernels read."""
     fits = x.ndim >= 2 and target.shape == (x.shape[0], *x.shape[2:])
@@ -291,9 +297,10 @@ def _checked_target(
         raise TypeError(f"target must hold whole numbers; its type is {target.dtype}")
     if not on_cpu(target):
         target = target.astype(np.int64, copy=False)
+    if not (check or on_cpu(target)):
+        return target
     wrong = ((target < 0) | (target >= x.shape[1])) & (target != ignore_index)
-    # The one number that is read back from a GPU (and one for weights that lie there):
-    # with a class that there is not, a kernel would read beside its arrays.
+    # The one number that is read back from a GPU (and one for weights that lie there).
     if wrong.any():
         values = np.unique(to_numpy(target[wrong]))
         raise ValueError(
@@ -304,7 +311,7 @@ def _checked_target(
     return target
 
 
-def _checked_weight(x: Tensor, weight: Any) -> Array:
+def _checked_weight(x: Tensor, weight: Any, check: bool) -> Array:
     """Return the weights in x's type, where x is; checked where they were."""
     C = x.shape[1]
     if weight is None:
@@ -320,7 +327,7 @@ def _checked_weight(x: Tensor, weight: Any) -> Array:
     with np.errstate(over="ignore"):  # what is too large for x's type becomes ∞
         w = weight.astype(x.dtype)
     wrong = ~((w >= 0) & (w < np.inf))  # nan too
-    if wrong.any():
+    if (check or on_cpu(wrong)) and wrong.any():
         raise ValueError(
             f"weight holds {to_numpy(weight[wrong])[0]}; each of the {C} must be a "
             f"finite number of {x.dtype}, 0 or more (x has shape {x.shape})"
@@ -337,11 +344,12 @@ def nll_loss_definition(
     weight: Array | None = None,
     ignore_index: int = 255,
     reduction: str = "mean",
+    check: bool = True,
 ) -> Array:
     """Say it by its definition: −weight[t] · x[n, t, …], pixel by pixel, then reduced.
 
     The sum is divided by the weights of the pixels that count ("mean"), by their images
-    ("batch") or not at all ("sum").
+    ("batch") or not at all ("sum"); `check` changes no number.
     """
     target = np.asarray(target)  # a list will do
     loss, weights = np.zeros(target.shape, x.dtype), 0.0
@@ -397,6 +405,7 @@ def nll_loss(
     weight: Any = None,
     ignore_index: int = 255,
     reduction: str = "mean",
+    check: bool = True,
 ) -> Tensor:
     """Return the negative log-likelihood of the target classes.
 
@@ -417,6 +426,9 @@ def nll_loss(
             number, where there are no weights; Caffe's `normalize: true`), "sum" does
             not divide, "batch" divides by N (Caffe's `normalize: false`), "none"
             returns (N, H, W). Without a valid pixel the loss is 0.
+        check: whether to look at target and weight on a GPU, too, which waits for all
+            work before it. Training does without: its labels were checked when they
+            were read. A target that is no class then makes the loss NaN.
 
     Returns:
         A single number, or (N, H, W) for reduction "none".
@@ -427,7 +439,7 @@ def nll_loss(
         TypeError: x is no Tensor of float32 or float64; a target that is not of whole
             numbers, a weight not of real ones.
     """
-    labels = _labels("nll_loss", x, target, weight, ignore_index, reduction)
+    labels = _labels("nll_loss", x, target, weight, ignore_index, reduction, check)
     return NLLLoss(labels)(x)
 
 
@@ -440,6 +452,7 @@ def cross_entropy_definition(
     weight: Array | None = None,
     ignore_index: int = 255,
     reduction: str = "mean",
+    check: bool = True,
 ) -> Array:
     """Say it by its definition: −weight[t] · log(exp x_t / Σ over c of exp x_c)."""
     log_p = log_softmax_definition(x, dim=1)
@@ -502,6 +515,7 @@ def cross_entropy(
     weight: Any = None,
     ignore_index: int = 255,
     reduction: str = "mean",
+    check: bool = True,
 ) -> Tensor:
     """Return the loss of pixelwise classification.
 
@@ -515,7 +529,7 @@ def cross_entropy(
     Args:
         x: scores (N, C, H, W), any real numbers; also (N, C), or other axes in place
             of H and W.
-        target, weight, ignore_index, reduction: as `nll_loss`.
+        target, weight, ignore_index, reduction, check: as `nll_loss`.
 
     Returns:
         A single number, or (N, H, W) for reduction "none".
@@ -523,5 +537,5 @@ def cross_entropy(
     Raises:
         ValueError, TypeError: as `nll_loss`.
     """
-    labels = _labels("cross_entropy", x, target, weight, ignore_index, reduction)
+    labels = _labels("cross_entropy", x, target, weight, ignore_index, reduction, check)
     return CrossEntropy(labels)(x)

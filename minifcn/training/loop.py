@@ -209,6 +209,7 @@ class Trainer:
             weight=self.loss_weights,
             ignore_index=self.train_set.ignore_index,
             reduction=self.recipe.loss,
+            check=False,  # as they were when read: here a GPU would be waited for
         )
         if self.device == "cpu":
             self._check_loss(loss.item(), batch.ids, self.at.iteration)

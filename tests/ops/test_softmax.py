@@ -311,3 +311,27 @@ def test_only_tensors_of_floats_are_taken(name, rest):
         getattr(ops, name)(Tensor(x.astype(int)), *rest)
     with pytest.raises(TypeError, match=rf"{name} takes Tensors, and x is ndarray"):
         getattr(ops, name)(x, *rest)
+
+
+# ---- without looking at the target
+
+
+@pytest.mark.parametrize("loss", [ops.nll_loss, ops.cross_entropy])
+@pytest.mark.parametrize("wrong", [-1, 3, 1 << 40])
+def test_a_class_that_there_is_not_spoils_the_loss_on_a_device(loss, wrong):
+    try:
+        arrays.check_device("emulated")
+    except ValueError as error:
+        pytest.skip(str(error))
+    x = Tensor(arrays.to_device(np.ones((2, 3, 2, 5)), "emulated"))
+    target = np.zeros((2, 2, 5), np.int64)
+    target[1, 0, 4] = wrong
+    there = arrays.to_device(target, "emulated")
+    assert np.isnan(loss(x, there, check=False).item())
+    assert loss(x, there, ignore_index=wrong, check=False).item() == pytest.approx(
+        loss(x, arrays.to_device(target * 0, "emulated")).item()
+    )
+    with pytest.raises(ValueError, match=f"target holds {wrong}; it must be a class"):
+        loss(x, there)
+    with pytest.raises(ValueError, match=f"target holds {wrong}; it must be a class"):
+        loss(Tensor(x.data.get()), target, check=False)  # the CPU waits for nobody

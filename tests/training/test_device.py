@@ -90,6 +90,27 @@ def test_same_seed_gives_the_same_bits(device: str, data: Path, tmp_path: Path) 
     assert not same_runs(one, third)
 
 
+def test_a_step_brings_nothing_back(
+    emulation: None, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither an array nor a number: a GPU would be waited for."""
+    slim = SLIM | {"class_weights": "balanced"}
+    trainer = start(tiny(data, **slim), tmp_path, "emulated", talk=False)
+    batches = trainer.loader.epoch(0, 0)
+    (group, *_) = loop.grouped(feeding.moved(batches, "emulated"), 2)
+
+    def read(*_: Any) -> Any:
+        raise AssertionError("a number was read back")
+
+    trainer.step(group)  # compiles
+    for name in ("get", "item", "tolist", "__bool__", "__float__", "__int__"):
+        monkeypatch.setattr(emulated.EmulatedArray, name, read)
+    monkeypatch.setattr(loop, "READ_AFTER", math.inf)
+    trainer.step(group)
+    with pytest.raises(AssertionError, match="read back"):
+        trainer.read_losses()
+
+
 def test_order_of_the_threads_changes_no_bit(
     emulation: None, data: Path, tmp_path: Path
 ) -> None:
