@@ -272,7 +272,7 @@ class Conv2d(Module):
         """Run the layer, a ReLU, and a Dropout by p, as one operator."""
         return ops.conv2d_relu(x, *self._arguments(), p)
 
-    def _arguments(self) -> Any:
+    def _arguments(self) -> tuple[Parameter, Parameter, Any, Any, Any, int]:
         return (
             self.weight,
             self.bias,
