@@ -1,8 +1,7 @@
-"""One contender of a benchmark, in a process of its own, so that its memory is its own.
+"""What the workers share: a contender in a process of its own, so that its memory is.
 
-Reads a JSON request a line from standard input, answers with a JSON line:
-`{"do": "forward"}` or `{"do": "step"}` → `{"seconds": 1.2, "peak_bytes": 3100000000}`.
-A GPU is waited for before either reading of the clock.
+A worker reads a JSON request a line from standard input, and answers with a JSON line.
+The first line brings the settings; the answer to it says what will compute.
 """
 
 from __future__ import annotations
@@ -13,114 +12,84 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+from minifcn import arrays
 
-from minifcn import Tensor, arrays, models, nn, no_grad, ops, optim
-from minifcn.bench import devices
-from minifcn.data import read_image, to_input
+from . import devices, machine
 
-RATE, MOMENTUM, DECAY = 1e-14, 0.99, 5e-4  # the authors' FCN-8s
+Settings = dict[str, Any]
+Handler = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def main() -> None:
-    """Serve until standard input ends."""
+def serve(build: Callable[[Settings], Handler]) -> None:
+    """Answer until standard input ends, or something cannot be done."""
     settings = json.loads(sys.stdin.readline())
+    try:
+        _prepare(settings)
+        handler = build(settings)
+        name, device = library_of(settings), settings["device"]
+        _answer(
+            {
+                "device_name": devices.name(name, device),
+                "library": machine.library(name, device),
+            }
+        )
+        for line in sys.stdin:
+            _answer(handler(json.loads(line)))
+    except ValueError as error:
+        _answer({"error": str(error)})
+
+
+def library_of(settings: Settings) -> str:
+    """Return "minifcn" or "torch": the contender without its memory layout."""
+    return settings["contender"].split()[0]
+
+
+def timed(work: Callable[[], Any], wait: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the seconds that work took, and its result.
+
+    Args:
+        work: what is to be done.
+        wait: waits for the device (`devices.clockwork`).
+    """
+    wait()
+    start = time.perf_counter()
+    result = work()
+    wait()
+    return time.perf_counter() - start, result
+
+
+def _prepare(settings: Settings) -> None:
+    """Set threads and TF32, before anything is computed."""
+    threads = settings.get("threads", 0)
+    if library_of(settings) == "torch":
+        _prepare_torch(settings, threads)
+        return
     if settings["device"] == "cuda":
         arrays.set_tf32(settings["tf32"])
-    contender = CONTENDERS[settings["contender"]](settings)
-    library = settings["contender"].split()[0]  # minifcn, or torch
-    wait, peak = devices.clockwork(library, settings["device"])
-    answer({"ready": True, "processor": devices.name(library, settings["device"])})
-    for line in sys.stdin:
-        work = contender[json.loads(line)["do"]]
-        wait()
-        start = time.perf_counter()
-        result = work()
-        wait()
-        seconds = time.perf_counter() - start
-        answer({"seconds": seconds, "peak_bytes": peak(), "result": result})
+    if threads:
+        arrays.set_threads(threads)
+        _limit_blas(threads)
 
 
-def answer(message: dict[str, Any]) -> None:
-    """Write one line."""
-    print(json.dumps(message), flush=True)
+def _limit_blas(threads: int) -> None:
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(threads, user_api="blas")
 
 
-def _problem(settings: dict[str, Any]) -> tuple[models.FCN, np.ndarray, np.ndarray]:
-    """Return network, input and labels, the same for every contender."""
-    nn.seed(settings["seed"])
-    net = models.create(settings["net"])
-    rng = np.random.default_rng(settings["seed"])
-    for name, parameter in net.named_parameters():
-        if name.startswith("score") and parameter.ndim == 4:  # zero scores show nothing
-            parameter.data[...] = rng.normal(0, 0.01, parameter.shape)
-    (H, W), N = settings["size"], settings["batch"]
-    if settings["image"]:
-        x = to_input(read_image(settings["image"]))[None].repeat(N, axis=0)
-    else:
-        x = rng.uniform(-120, 130, (N, 3, H, W)).astype(np.float32)
-    return net, x, rng.integers(0, settings["net"]["n_classes"], (N, H, W))
-
-
-def _minifcn(settings: dict[str, Any]) -> dict[str, Callable[[], Any]]:
-    net, *data = _problem(settings)
-    net.to(settings["device"])
-    x, target = (arrays.to_device(array, settings["device"]) for array in data)
-    descent = optim.SGD(net.named_parameters(), RATE, MOMENTUM, DECAY)
-
-    def forward() -> float:
-        net.eval()
-        with no_grad():
-            return float(abs(net(Tensor(x)).data).sum())
-
-    def step() -> float:
-        net.train()
-        loss = ops.cross_entropy(net(Tensor(x)), target, reduction="sum")
-        loss.backward()
-        descent.step()
-        descent.zero_grad()
-        return loss.item()
-
-    return {"forward": forward, "step": step}
-
-
-def _torch(settings: dict[str, Any], channels_last: bool) -> dict[str, Any]:
+def _prepare_torch(settings: Settings, threads: int) -> None:
     import torch
-    import torch.nn.functional as F
 
-    from .twin import Twin
-
+    if settings["device"] == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"PyTorch {torch.__version__} finds no GPU: install one built for CUDA"
+        )
     torch.backends.cuda.matmul.allow_tf32 = settings["tf32"]
     torch.backends.cudnn.allow_tf32 = settings["tf32"]
     torch.backends.cudnn.benchmark = True  # in the run that does not count
-    device = devices.of_torch(settings["device"])
-    net, x, target = _problem(settings)
-    twin = Twin(net, channels_last, device)
-    for parameter in net.parameters():
-        parameter.data = np.empty(0, np.float32)  # the twin has copies
-    learned = [w for w in twin.weights.values() if w.requires_grad]
-    descent = torch.optim.SGD(learned, RATE, MOMENTUM, weight_decay=DECAY)
-    image, labels = (torch.from_numpy(array).to(device) for array in (x, target))
-
-    def forward() -> float:
-        with torch.no_grad():
-            return float(twin(image, training=False).abs().sum())
-
-    def step() -> float:
-        descent.zero_grad()
-        loss = F.cross_entropy(twin(image), labels, reduction="sum")
-        loss.backward()
-        descent.step()
-        return loss.item()
-
-    return {"forward": forward, "step": step}
+    if threads:
+        torch.set_num_threads(threads)
 
 
-CONTENDERS: dict[str, Callable[[dict[str, Any]], dict[str, Callable[[], Any]]]] = {
-    "minifcn": _minifcn,
-    "torch": lambda settings: _torch(settings, channels_last=False),
-    "torch channels_last": lambda settings: _torch(settings, channels_last=True),
-}
-
-if __name__ == "__main__":
-    main()
+def _answer(message: dict[str, Any]) -> None:
+    print(json.dumps(message), flush=True)

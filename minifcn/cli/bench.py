@@ -1,12 +1,22 @@
-"""``minifcn bench``: how fast the full FCN-8s is, and PyTorch's beside it."""
+"""``minifcn bench``: how fast nets and operators are, and PyTorch's beside them."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from minifcn import bench
-from minifcn.cli.common import add_device, add_json, add_seed, example, print_json
+from minifcn.bench import drawing, network, operators, scaling, tables
+from minifcn.cli.common import (
+    add_device,
+    add_json,
+    add_seed,
+    example,
+    note,
+    numbers,
+    print_json,
+)
+
+GROWING = ("sides", "batches", "widths", "threads")  # options of --scaling
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -14,18 +24,44 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--against", choices=("torch",), help="measure this in the same run too"
     )
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         "--operators",
         action="store_true",
-        help="measure each operator instead, beside the device's ceilings",
+        help="measure each operator and its gradients, beside the device's ceilings",
     )
+    what.add_argument(
+        "--scaling",
+        action="store_true",
+        help="measure how time and memory grow, in a slim net",
+    )
+    _add_sizes(parser)
+    _add_growing(parser)
+    parser.add_argument("--output", metavar="FILE.md", help="write the table here, too")
+    parser.add_argument(
+        "--picture", metavar="FILE.png", help="draw the ratios, or the growth"
+    )
+    add_device(parser)
+    add_seed(parser)
+    add_json(parser)
+    example(
+        parser,
+        "minifcn bench --against torch --image photo.jpg",
+        "minifcn bench --operators --against torch --picture ratios.png",
+        "minifcn bench --operators --only conv2d,relu --width 0.25",
+        "minifcn bench --scaling --sides 64,128,256 --picture growth.png",
+        "minifcn bench --device cuda --against torch --tf32 --size 500 500 --batch 8",
+    )
+    parser.set_defaults(run=run)
+
+
+def _add_sizes(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--size",
         type=int,
         nargs=2,
-        default=(375, 500),
         metavar=("H", "W"),
-        help="of the image (375 500)",
+        help="of the image (375 500; with --scaling 256 256)",
     )
     parser.add_argument(
         "--image", metavar="FILE", help="a photograph to use, instead of noise"
@@ -34,61 +70,82 @@ def add_options(parser: ArgumentParser) -> None:
         "--repeats", type=int, default=3, metavar="N", help="counted runs (3)"
     )
     parser.add_argument(
-        "--width", type=float, default=1.0, metavar="X", help="multiple of VGG's (1)"
+        "--width",
+        type=float,
+        metavar="X",
+        help="multiple of VGG's (1; with --scaling 0.125)",
     )
     parser.add_argument(
         "--batch", type=int, default=1, metavar="N", help="images at once (1)"
     )
-    add_device(parser)
-    add_seed(parser)
-    add_json(parser)
-    example(
-        parser,
-        "minifcn bench --operators --width 0.25",
-        "minifcn bench --against torch --image photo.jpg",
-        "minifcn bench --device cuda --against torch --tf32 --size 500 500 --batch 8",
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        metavar="NAMES",
+        help="of --operators, these",
     )
-    parser.set_defaults(run=run)
+
+
+def _add_growing(parser: ArgumentParser) -> None:
+    purposes = {
+        "sides": "of square images (64,128,256,512,1024)",
+        "batches": "images at once (1,2,4,8)",
+        "widths": "multiples of VGG's (0.0625,0.125,0.25,0.5)",
+        "threads": "of the CPU (1,2,4,… up to its cores)",
+    }
+    for name, purpose in purposes.items():
+        parser.add_argument(
+            f"--{name}",
+            type=numbers,
+            metavar="N,N",
+            help=f"what --scaling tries: {purpose}",
+        )
 
 
 def run(args: Namespace) -> int:
-    """Measure; print the figures."""
-    measured, render = _operators(args) if args.operators else _network(args)
+    """Measure; print the figures; write and draw them where that is asked for."""
+    drawing.check(args.output, "--output")
+    drawing.check(args.picture, "--picture", ".png")
+    _check_options(args)
+    mode: Any = _mode(args)
+    figures = mode.measure(args.against, **_settings(args))
+    if args.output:
+        tables.save(args.output, mode.render(figures))
+    if args.picture:
+        mode.draw(args.picture, figures)
     if args.json:
-        print_json(measured)
+        print_json(figures)
     else:
-        print(render(measured))
+        print(mode.render(figures))
+    for path in filter(None, (args.output, args.picture)):
+        note(f"written: {path}")
     return 0
 
 
-def _network(args: Namespace) -> Any:
-    figures = bench.measure(
-        args.against,
-        tuple(args.size),
-        args.repeats,
-        args.width,
-        args.seed,
-        args.image,
-        args.device,
-        args.tf32,
-        args.batch,
-    )
-    return figures, bench.render
+def _mode(args: Namespace) -> Any:
+    """Return the module that measures."""
+    if args.operators:
+        return operators
+    return scaling if args.scaling else network
 
 
-def _operators(args: Namespace) -> Any:
-    from minifcn.bench import operators
+def _check_options(args: Namespace) -> None:
+    """Refuse options that would change nothing."""
+    foreign = [name for name in GROWING if getattr(args, name) is not None]
+    if foreign and not args.scaling:
+        raise ValueError(f"--{foreign[0]} says what --scaling tries; add --scaling")
+    if args.only and not args.operators:
+        raise ValueError("--only chooses among --operators; add --operators")
+    if args.image and (args.operators or args.scaling):
+        mode = "--operators" if args.operators else "--scaling"
+        raise ValueError(f"{mode} measures on noise; leave --image out")
+    if args.picture and not (args.against or args.scaling):
+        raise ValueError("--picture draws ratios; add --against torch")
 
-    if args.against or args.image:
-        option = "--against" if args.against else "--image"
-        raise ValueError(f"--operators measures minifcn on noise; leave {option} out")
-    figures = operators.measure(
-        args.device,
-        tuple(args.size),
-        args.batch,
-        args.width,
-        args.repeats,
-        args.seed,
-        args.tf32,
-    )
-    return figures, operators.render
+
+def _settings(args: Namespace) -> dict[str, Any]:
+    """Return what was given; the rest stays as `measure` has it."""
+    names = ["size", "repeats", "width", "seed", "device", "tf32", "batch"]
+    names += ["image", "only", *GROWING]
+    given = {name: getattr(args, name) for name in names}
+    return {name: value for name, value in given.items() if value is not None}

@@ -1,84 +1,183 @@
-"""The benchmark of operators: that it holds each one, and reckons rightly."""
+"""The benchmark of operators: what it measures, and that both sides do the same."""
 
+import importlib.util
 import json
 
 import numpy as np
 import pytest
 
-from minifcn import arrays, ops
-from minifcn.bench import operators
-from minifcn.cli import main
+from minifcn import arrays, metrics, pictures
+from minifcn.bench import cases, ceilings, operator_worker, operators, runner
 
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+needs_torch = pytest.mark.skipif(not HAS_TORCH, reason="PyTorch is not installed")
 TINY = dict(size=(9, 12), batch=2, width=1 / 64, repeats=1)
+SOME = ["conv2d", "rarefy", "dropout", "sgd"]
+SETTINGS = {"contender": "minifcn", "device": "cpu", "tf32": False, "seed": 0}
 
 
 @pytest.fixture(autouse=True)
-def _small_ceilings(monkeypatch):
-    for table in (operators.COPIED, operators.SIDE):
-        for device in arrays.DEVICES:
-            monkeypatch.setitem(table, device, 64)
+def _short_turns(monkeypatch):
+    monkeypatch.setattr(runner, "TURN", 0.0)
 
 
-def test_every_operator_has_a_case(rng):
-    cases = operators.cases((9, 12), 1, 1 / 64, rng)
-    names = set(ops.__all__) - {"bilinear_kernel"}  # which makes weights
-    assert {case.operator for case in cases} == names
+def check(figures):
+    assert json.loads(json.dumps(figures)) == figures
+    assert min(figures["ceilings"].values()) > 0
+    for row in figures["operators"]:
+        assert 0 < row["minifcn"] < 60
+        for quantity in ("bytes", "flops"):
+            rate = row[quantity] / row["minifcn"]
+            assert row[f"{quantity}_per_second"] == pytest.approx(rate)
+
+
+def test_alone():
+    figures = operators.measure(**TINY, only=SOME)
+    check(figures)
+    rows = figures["operators"]
+    assert {row["operator"] for row in rows} == set(SOME)
+    assert {row["ratio"] for row in rows} == {None}
+    convolution = [row["direction"] for row in rows if row["at"] == "conv3_2"]
+    assert convolution == ["forward", "input gradient", "weight gradient"]
+    lines = operators.render(figures).splitlines()
+    assert sum(line.startswith("| ") for line in lines) == len(rows) + 2
+    assert "torch" not in operators.render(figures)
 
 
 @pytest.mark.parametrize("device", arrays.DEVICES)
-def test_each_is_measured_on_each_device(device):
+def test_every_case_runs_on_each_device(device):
     try:
         arrays.check_device(device)
     except ValueError as error:
         pytest.skip(str(error))
-    figures = operators.measure(device, **TINY)
-    assert json.loads(json.dumps(figures)) == figures
-    assert min(figures["ceilings"].values()) > 0
+    ours = runner.OfMinifcn(SETTINGS | {"device": device})
+    here = runner.OfMinifcn(SETTINGS)
+    for case in cases.cases((5, 7), 1, 1 / 64):
+        assert ours.load(case)
+        assert here.load(case)
+        for direction in case.directions:
+            if case.operator not in operators.DRAWN:
+                _check_same(ours, here, direction)
+            assert len(ours.times(direction)) == 1
+
+
+def _check_same(ours, theirs, direction):
+    results = zip(theirs.results(direction), ours.results(direction), strict=True)
+    for a, b in results:
+        where = f"{ours.case.operator} {ours.case.at}, {direction}"
+        assert operator_worker.difference(a, b) < 2e-5, where
+
+
+@needs_torch
+@pytest.mark.parametrize("layout", ["torch", "torch channels_last"])
+def test_peers_compute_the_same(layout):
+    from minifcn.bench import peers
+
+    ours = runner.OfMinifcn(SETTINGS)
+    theirs = peers.OfTorch(SETTINGS | {"contender": layout})
+    missing = {"rarefy"} | (peers.PLAIN_ONLY if theirs.last else set())
+    for case in cases.cases((9, 12), 2, 1 / 64):
+        assert ours.load(case)
+        assert theirs.load(case) == (case.operator not in missing), case.operator
+        if case.operator not in missing | operators.DRAWN:
+            for direction in case.directions:
+                _check_same(ours, theirs, direction)
+
+
+@needs_torch
+@pytest.mark.parametrize("direction", ["forward", "input gradient", "weight gradient"])
+def test_a_wrong_peer_would_be_seen(monkeypatch, direction):
+    import torch.nn.functional as F
+
+    from minifcn.bench import peers
+
+    def flipped(x, weight, bias, padding):
+        return F.conv2d(x, weight.flip(3), bias, padding=padding)
+
+    monkeypatch.setitem(peers.PEERS, "conv2d", flipped)
+    case = cases.Case(
+        "conv2d", "here", ((2, 3, 5, 7), (4, 3, 3, 3), (4,)), {"padding": 1}
+    )
+    ours, theirs = (
+        runner.OfMinifcn(SETTINGS),
+        peers.OfTorch(SETTINGS | {"contender": "torch"}),
+    )
+    ours.load(case)
+    theirs.load(case)
+    a, b = ours.results(direction)[0], theirs.results(direction)[0]
+    assert operator_worker.difference(a, b) > 0.1
+
+
+@needs_torch
+def test_against_torch():
+    figures = operators.measure("torch", **TINY, only=SOME)
+    check(figures)
     for row in figures["operators"]:
-        for side in ("forward", "backward"):
-            assert 0 < row[side]["seconds"] < 60
-            rate = row[side]["bytes"] / row[side]["seconds"]
-            assert row[side]["bytes_per_second"] == pytest.approx(rate)
-    lines = operators.render(figures).splitlines()
-    assert len(lines) == len(figures["operators"]) + 5 + (device != "cpu")
+        if row["operator"] == "rarefy":  # which PyTorch has not
+            assert (row["torch"], row["ratio"], row["difference"]) == (None,) * 3
+            continue
+        best = min(row["torch"], row["torch channels_last"])
+        assert row["ratio"] == pytest.approx(row["minifcn"] / best)
+        if row["operator"] == "dropout":  # random
+            assert row["difference"] is None
+        else:
+            assert 0 <= row["difference"] < 2e-5
+    text = operators.render(figures)
+    assert "torch: PyTorch 2." in text
+    assert "of the convolutions: ratio" in text
+    for line in text.splitlines():
+        if line.startswith("| rarefy"):
+            assert [cell.strip() for cell in line.split("|")[5:8]] == ["–"] * 3
 
 
-def test_bytes_and_flops_by_hand():
-    figures = operators.measure("cpu", **TINY)
-    rows = {(row["operator"], row["at"]): row for row in figures["operators"]}
-    # (2, 1, 12, 12) by one kernel of 3 × 3
-    conv = rows["conv2d", "conv1_2"]
-    x, w, b = 2 * 144, 9, 1
-    assert conv["forward"]["flops"] == 2 * x * 9
-    assert conv["backward"]["flops"] == 4 * x * 9
-    assert conv["forward"]["bytes"] == 4 * (x + w + b + x)
-    assert conv["backward"]["bytes"] == 4 * (2 * (x + w + b) + x)
-    # (2, 21, 12, 12) scores, labels of 8 bytes, one loss
-    loss = rows["cross_entropy", "score"]["forward"]
-    assert loss["bytes"] == 4 * 21 * x + 8 * x + 4
-    assert loss["flops"] == 0
+def test_kernels_do_what_they_are_named_for():
+    ours = runner.OfMinifcn(SETTINGS)
+    by_name = {case.operator: case for case in cases.cases((5, 7), 1, 1 / 64)}
+
+    def result(name):
+        ours.load(by_name[name])
+        return ours.results("forward")[0], by_name[name].draw(0)
+
+    classes, ((scores,), _) = result("most_likely")
+    assert (classes == metrics.most_likely(scores)).all()
+    counts, (_, (target, prediction)) = result("confusion_matrix")
+    assert counts.sum() == target.size
+    assert counts[target[0, 0, 0], prediction[0, 0, 0]] >= 1
+    painted, (_, (label,)) = result("colour")
+    assert painted.shape == (5, 7, 3)
+    assert (painted == pictures.colour(label, runner.voc_palette())).all()
+    moved, ((weight, gradient), _) = result("sgd")
+    rate, decay = runner.DESCENT["lr"], runner.DESCENT["weight_decay"]
+    np.testing.assert_allclose(
+        moved, weight - rate * (gradient + decay * weight), rtol=1e-5, atol=1e-7
+    )
 
 
-def test_maxima_lie_in_their_windows(rng):
-    cases = operators.cases((9, 12), 1, 1 / 64, rng)
-    (indices,) = next(c for c in cases if c.operator == "max_unpool2d").fixed
-    r, q = indices // 12, indices % 12
-    assert (r // 2 == np.arange(6)[:, None]).all()
-    assert (q // 2 == np.arange(6)).all()
+def test_difference():
+    a, b = np.array([1.0, -4.0]), np.array([1.5, -5.0])
+    assert operator_worker.difference(a, b) == 0.2
+    small = np.array([3], np.uint8), np.array([4], np.uint8)  # 3 − 4 wraps around
+    assert operator_worker.difference(*small) == 0.25
+    assert operator_worker.difference(np.zeros(2), np.zeros(2)) == 0
+    assert np.isnan(operator_worker.difference(np.array([np.nan]), np.ones(1)))
+    with pytest.raises(ValueError, match=r"shapes \(2,\) and \(1,\)"):
+        operator_worker.difference(np.zeros(2), np.zeros(1))
 
 
-def test_command(capsys):
-    line = "bench --operators --size 9 12 --width 0.0156 --repeats 1".split()
-    assert main(line) == 0
-    assert "local_response_norm" in capsys.readouterr().out
-    assert main([*line, "--json"]) == 0
-    figures = json.loads(capsys.readouterr().out)
-    assert figures["size"] == [9, 12]
-    assert main([*line, "--against", "torch"]) == 2
-    assert "leave --against out" in capsys.readouterr().err
+def test_ceilings(monkeypatch):
+    for table in (ceilings.COPIED, ceilings.SIDE):
+        monkeypatch.setitem(table, "cpu", 64)
+    figures = ceilings.measure("cpu", 2)
+    assert set(figures) == {"bytes_per_second", "flops_per_second"}
+    assert min(figures.values()) > 0
 
 
 @pytest.mark.parametrize("change", [dict(repeats=0), dict(batch=0), dict(width=0)])
 def test_impossible_settings_are_refused(change):
     with pytest.raises(ValueError, match="all must be positive"):
         operators.measure(**{**TINY, **change})
+
+
+def test_unknown_operator_is_refused():
+    with pytest.raises(ValueError, match="no operator 'conv3d' to measure"):
+        operators.measure(**TINY, only=["conv2d", "conv3d"])

@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from minifcn import Tensor, bench, models, nn
+from minifcn import Tensor, models, nn
+from minifcn.bench import contest, network
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(not HAS_TORCH, reason="PyTorch is not installed")
@@ -21,43 +22,42 @@ def check_contender(figures):
 
 
 def test_minifcn_alone():
-    figures = bench.measure(None, **TINY)
+    figures = network.measure(None, **TINY)
     check_contender(figures["minifcn"])
     assert figures["size"] == [9, 12]
     assert "ratio" not in figures
     assert json.loads(json.dumps(figures)) == figures
-    lines = bench.render(figures).splitlines()
-    assert lines[0] == bench.machine()
-    assert "NumPy" in lines[0]
-    assert "width 0.015625, one image of 9×12, float32; median of 2" in lines[1]
-    assert lines[3].startswith("minifcn ")
-    assert len(lines) == 4
+    lines = network.render(figures).splitlines()
+    assert lines[0] == "# FCN-8s"
+    assert "width 0.015625, one image of 9×12, float32; median of 2" in lines[4]
+    (row,) = (line for line in lines if line.startswith("| minifcn"))
+    assert row.count("|") == 6
 
 
 def test_a_device_does_the_same_work(device):
-    figures = bench.measure(None, **TINY, device=device, batch=2)
+    figures = network.measure(None, **TINY, device=device, batch=2)
     check_contender(figures["minifcn"])
     assert figures["device"] == device
-    lines = bench.render(figures).splitlines()
-    assert lines[1].startswith(f"device {device}: ")
-    assert "2 images of 9×12" in lines[2]
+    lines = network.render(figures).splitlines()
+    assert lines[3].startswith(f"- device {device}: ")
+    assert "2 images of 9×12" in lines[5]
 
 
 def test_device_that_cannot_be_had_is_refused():
     with pytest.raises(ValueError, match="device is 'tpu'"):
-        bench.measure(None, **TINY, device="tpu")
+        network.measure(None, **TINY, device="tpu")
 
 
 @needs_torch
 def test_against_torch():
-    figures = bench.measure("torch", **TINY)
+    figures = network.measure("torch", **TINY)
     for name in ("minifcn", "torch", "torch channels_last"):
         check_contender(figures[name])
     assert 0 <= figures["difference"] < 1e-3  # all three computed the same
-    peers = [figures[name]["step"]["seconds"] for name in bench.PEERS]
+    peers = [figures[name]["step"]["seconds"] for name in contest.PEERS]
     ratio = figures["ratio"]["step"]["time"]
     assert ratio == pytest.approx(figures["minifcn"]["step"]["seconds"] / min(peers))
-    assert "minifcn / best torch" in bench.render(figures)
+    assert "minifcn / best torch" in network.render(figures)
 
 
 @needs_torch
@@ -101,7 +101,7 @@ def test_ratio_is_to_the_better_peer_in_each():
     def figures(seconds, size):
         return {"step": {"seconds": seconds, "peak_bytes": size}}
 
-    ratio = bench._ratio(figures(6, 30), [figures(3, 60), figures(4, 20)], "step")
+    ratio = network._ratio(figures(6, 30), [figures(3, 60), figures(4, 20)], "step")
     assert ratio == {"time": 2, "memory": 1.5}
 
 
@@ -111,21 +111,4 @@ def test_ratio_is_to_the_better_peer_in_each():
 )
 def test_impossible_settings_are_refused(change):
     with pytest.raises(ValueError, match="all must be positive"):
-        bench.measure(None, **{**TINY, **change})
-
-
-def test_missing_torch_is_named(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="needs PyTorch: pip install torch"):
-        bench.measure("torch", **TINY)
-
-
-def test_contender_that_ends_is_reported(capfd):
-    net = {"name": "fcn4s", "n_classes": 2}
-    with pytest.raises(ValueError, match="the benchmark of minifcn ended"):
-        bench.Contender(
-            "minifcn",
-            {"net": net, "size": [9, 12], "batch": 1, "seed": 0, "image": None}
-            | {"device": "cpu", "tf32": False},
-        )
-    assert "net is 'fcn4s'" in capfd.readouterr().err
+        network.measure(None, **{**TINY, **change})
