@@ -19,7 +19,9 @@ from ..emulated import EmulatedArray
 from . import gpu, host
 from .source import FLOATS, Kernel, Parameter, Source, read
 
-THREADS = 256  # in a block
+THREADS = 256  # in a block; `cuda.trace` takes fewer
+# In a block whose threads wait for one another: its shared memory is laid out for them.
+SHARING = 256
 MOST_BLOCKS = 1 << 16  # more work than that is walked over in turns
 
 
@@ -70,7 +72,8 @@ def launch(source: Source, kernel: Kernel, size: int, *arguments: Any) -> None:
         raise ValueError(f"{source.path.name}: {kernel.name} over {size} items")
     if size == 0:
         return
-    blocks = min(-(-size // THREADS), MOST_BLOCKS)
+    threads = SHARING if kernel.has_barriers else THREADS
+    blocks = min(-(-size // threads), MOST_BLOCKS)
     values = [
         argument
         if parameter.is_array
@@ -78,7 +81,7 @@ def launch(source: Source, kernel: Kernel, size: int, *arguments: Any) -> None:
         for parameter, argument in zip(kernel.parameters, arguments, strict=True)
     ]
     variant = FLOATS[str(number)] if kernel.is_template else ""
-    executor(source, kernel, variant)(blocks, THREADS, values)
+    executor(source, kernel, variant)(blocks, threads, values)
 
 
 def _check(source: Source, kernel: Kernel, arguments: Any) -> Any:

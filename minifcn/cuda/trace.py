@@ -161,7 +161,8 @@ def record(threads: int = launch.THREADS) -> Iterator[list[Trace]]:
     """Note every launch on the emulated device: a list that grows by a Trace each.
 
     Args:
-        threads: of each block; few, so that a small launch has several blocks.
+        threads: of each block; few, so that a small launch has several blocks. Those of
+            a kernel with barriers keep their number, for which its shared memory is.
 
     Raises:
         ValueError: threads is not in 1 .. 1024.

@@ -64,8 +64,7 @@ class Launch:
 
     def grids(self) -> list[tuple[int, int]]:
         """Return a grid of a thread for each item, and one that must walk over them."""
-        # Shared memory is laid out for as many threads as there are.
-        threads = launch.THREADS if self.kernel.has_barriers else 8
+        threads = launch.SHARING if self.kernel.has_barriers else 8
         return [(threads, 1 << 16), (threads, 2)]
 
     def loops(self) -> bool:

@@ -79,6 +79,20 @@ def test_sums_and_atomics_are_traced():
     ]
 
 
+def test_tracing_changes_no_result():
+    x, target = np.random.default_rng(0).normal(size=(1, 3, 5, 7)), np.ones((1, 5, 7))
+
+    def loss():
+        given = Tensor(to_emulated(x)), to_emulated(target.astype(np.int64))
+        return ops.cross_entropy(*given).data.get().tolist()
+
+    untraced = loss()
+    with trace.record(threads=3) as traces:
+        assert loss() == untraced
+    shared = {one.kernel: one.threads for one in traces}
+    assert (shared["cross_entropy"], shared["channel_sums"]) == (3, launch.SHARING)
+
+
 def test_afterwards_nothing_is_recorded():
     before = launch.THREADS
     with pytest.raises(KeyError), trace.record(threads=2) as traces:
