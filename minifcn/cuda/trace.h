@@ -13,15 +13,22 @@ const Index* trace_sizes;  // how many numbers each argument has
 namespace tracing {
 
 struct Access {
-    Index block, thread, array, index, is_write, is_outside;
+    Index block, thread, array, index, is_write, is_outside, is_atomic;
 };
 static std::vector<Access> accesses;
+static Index in_atomic = 0;
+
+struct Atomic {  // while there is one, accesses are parts of an atomic
+    Atomic() { in_atomic = 1; }
+    ~Atomic() { in_atomic = 0; }
+};
 
 // Note an access; whether it can be done.
 static bool note(Index array, Index index, Index size, bool is_write) {
     if (array < 0) return true;  // shared memory and the like: not followed
     bool outside = index < 0 || index >= size;
-    accesses.push_back({blockIdx.x, threadIdx.x, array, index, is_write, outside});
+    accesses.push_back(
+        {blockIdx.x, threadIdx.x, array, index, is_write, outside, in_atomic});
     return !outside;
 }
 
@@ -89,6 +96,7 @@ using tracing::Traced;
 
 template <typename U>
 static U atomicAdd(Traced<U> place, U value) {
+    tracing::Atomic turn;
     U before = place[0];
     place[0] = before + value;
     return before;
@@ -96,6 +104,7 @@ static U atomicAdd(Traced<U> place, U value) {
 
 template <typename U>
 static U atomicMax(Traced<U> place, U value) {
+    tracing::Atomic turn;
     U before = place[0];
     place[0] = max(before, value);
     return before;

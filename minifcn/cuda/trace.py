@@ -49,6 +49,7 @@ class Access:
         kind: "read" or "write".
         index: in the array as it lies in memory.
         is_outside: of the array; such an access is noted, and not done.
+        is_atomic: part of an atomicAdd or atomicMax, in which threads take turns.
     """
 
     block: int
@@ -57,6 +58,7 @@ class Access:
     kind: str
     index: int
     is_outside: bool = False
+    is_atomic: bool = False
 
     def __str__(self) -> str:
         return f"{self.array}[{self.index}]" + (
@@ -87,6 +89,25 @@ class Trace:
         return [
             access for access in self.accesses if (access.block, access.thread) == at
         ]
+
+    def races(self) -> list[str]:
+        """Return the places that one thread writes while another uses them: ["y[0]"].
+
+        What they hold then depends on who comes first, and of two sums that both read
+        before either writes one is lost. Atomics take turns, and among them there is no
+        race. Barriers are not looked at.
+        """
+        users: dict[str, set[tuple[int, int]]] = {}
+        written, plain = set(), set()
+        for access in self.accesses:
+            place = f"{access.array}[{access.index}]"
+            users.setdefault(place, set()).add((access.block, access.thread))
+            if access.kind == "write":
+                written.add(place)
+            if not access.is_atomic:
+                plain.add(place)
+        shared = {place for place, threads in users.items() if len(threads) > 1}
+        return sorted(shared & written & plain)
 
     def __str__(self) -> str:
         grid = f"{self.kernel}: {self.blocks} blocks of {self.threads} threads"
@@ -210,9 +231,10 @@ def _accesses(compiled: Any, names: Sequence[str]) -> Iterator[Access]:
     compiled.read_trace.restype = ctypes.POINTER(ctypes.c_longlong)
     rows, numbers = compiled.count_trace(), compiled.read_trace()
     for r in range(rows):
-        block, thread, array, index, is_write, outside = numbers[6 * r : 6 * r + 6]
+        block, thread, array, index, *flags = numbers[7 * r : 7 * r + 7]
+        is_write, is_outside, is_atomic = map(bool, flags)
         kind = "write" if is_write else "read"
-        yield Access(block, thread, names[array], kind, index, bool(outside))
+        yield Access(block, thread, names[array], kind, index, is_outside, is_atomic)
 
 
 @cache

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,6 +11,8 @@ from minifcn.cuda.trace import Access
 from minifcn.emulated import to_emulated
 
 from .common import FILES, SAMPLE, SUMS, needs_compiler, put, zeros
+from .launches import recorded
+from .planting import planted
 
 pytestmark = needs_compiler
 
@@ -107,6 +111,54 @@ def test_afterwards_nothing_is_recorded():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_kernel_of_the_package_can_be_traced(path):
     trace._library(read(path))
+
+
+# ---- races
+
+
+def traced(one):
+    with trace.record(threads=4) as traces:
+        one.run("float32", (4, 1 << 16))
+    return traces[0]
+
+
+def short(path, name):
+    """Launches of a kernel that are soon traced."""
+    found = [one for one in recorded() if (one.path, one.name) == (path, name)]
+    return sorted(found, key=lambda one: abs(one.size - 300))[:2]
+
+
+@pytest.mark.parametrize(
+    "path, name",
+    [(path, name) for path in FILES for name in read(path).kernels],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_no_thread_writes_what_another_uses(path, name):
+    launches = short(path, name)
+    assert launches, f"no law, and nothing in launches.py, launches {name}"
+    for one in launches:
+        assert traced(one).races() == []
+
+
+CELL = "hist[wrong ? n * n : t * n + p]"
+
+
+@pytest.mark.parametrize(
+    "file, kernel, old, new",
+    [
+        # The emulation runs one thread at a time, and so counts right all the same.
+        ("metrics.cu", "count_pairs", f"atomicAdd(&{CELL}, 1ULL)", f"{CELL} += 1"),
+        ("optim.cu", "sgd", "w[i] -= v[i]", "w[i] -= v[i ^ 1]"),
+        ("pictures.cu", "paint", "y[k] =", "y[i] ="),
+    ],
+)
+def test_races_are_told(tmp_path, file, kernel, old, new):
+    copy, ((called, _),) = planted(tmp_path, file, [(kernel, old, new)])
+    (path,) = [path for path in FILES if path.name == file]
+    assert any(
+        traced(replace(one, path=copy, name=called)).races()
+        for one in short(path, kernel)
+    )
 
 
 def test_picture_shows_reads_and_writes(tmp_path):
