@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from minifcn.arrays import check_device
 
 from . import machine
@@ -88,13 +90,13 @@ def contest(
             contender.close()
 
 
-def check(against: str | None, device: str, **counts: float) -> None:
+def check(against: str | None, device: str, **counts: Any) -> None:
     """Refuse what cannot be measured.
 
     Args:
         against: "torch", or None.
         device: one of `arrays.DEVICES`.
-        counts: what must be greater than 0, by name.
+        counts: numbers, or sequences of them, that must be greater than 0; by name.
 
     Raises:
         ValueError: PyTorch is asked for and not installed; a device that cannot be had;
@@ -103,7 +105,7 @@ def check(against: str | None, device: str, **counts: float) -> None:
     if against and importlib.util.find_spec("torch") is None:
         raise ValueError("--against torch needs PyTorch: pip install torch")
     check_device(device)
-    if not all(value > 0 for value in counts.values()):
+    if not all((np.asarray(value) > 0).all() for value in counts.values()):
         given = ", ".join(f"{name} {value}" for name, value in counts.items())
         raise ValueError(f"{given}: all must be positive")
 

@@ -51,7 +51,7 @@ def measure(
         size = read_image(image).shape[:2]
     H, W = size
     contest.check(
-        against, device, height=H, width=W, batch=batch, repeats=repeats, channels=width
+        against, device, size=(H, W), batch=batch, repeats=repeats, width=width
     )
     settings = {
         "net": {"name": "fcn8s", "n_classes": 21, "width": width},

@@ -63,7 +63,7 @@ def measure(
     """
     H, W = size
     contest.check(
-        against, device, height=H, width=W, batch=batch, repeats=repeats, channels=width
+        against, device, size=(H, W), batch=batch, repeats=repeats, width=width
     )
     _check_names(only)
     settings = {"device": device, "tf32": tf32, "seed": seed}

@@ -59,7 +59,7 @@ def measure(
         sides: of square images, pixels.
         batches: of images.
         widths: factors for VGG's channels.
-        threads: of the CPU; powers of two up to its cores, if none are given.
+        threads: of the CPU; if none are given, powers of two up to its cores.
 
     Returns:
         {"machine": …, "sweeps": [{"over", "points": [{"at", "name", contender: {work:
@@ -70,15 +70,14 @@ def measure(
         ValueError: PyTorch is asked for and not installed; a device that cannot be had;
             a number that is not positive, or not whole where it must be.
     """
-    threads = threads or doubling(usable_processors())
-    (H, W), grown = size, dict(sides=sides, batches=batches, widths=widths)
-    least = {
-        name: min(v, default=1) for name, v in (grown | {"threads": threads}).items()
-    }
-    counts = dict(height=H, width=W, batch=batch, repeats=repeats, channels=width)
-    contest.check(against, device, **counts, **least)
+    if not threads and device == "cpu":  # elsewhere they have little to do
+        threads = doubling(usable_processors())
+    one = dict(size=tuple(size), batch=batch, repeats=repeats, width=width)
+    grown = dict(sides=sides, batches=batches, widths=widths, threads=threads)
+    contest.check(against, device, **one, **grown)
     if any(n != int(n) for n in (*sides, *batches, *threads)):
         raise ValueError("sides, batches and threads must be whole numbers")
+    H, W = size
     base = {
         "net": net(width),
         "size": [H, W],
