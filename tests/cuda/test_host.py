@@ -126,6 +126,26 @@ def test_compiler_that_is_none_is_told(monkeypatch, given, told):
         arrays.check_device("emulated")  # as every command does first
 
 
+@pytest.mark.parametrize(
+    "environment, told",
+    [
+        ({"PATH": "", "CXX": ""}, "install one (Debian and Ubuntu: apt install g++;"),
+        ({"CXX": "nope -m64"}, "CXX is 'nope -m64', and there is no program 'nope'"),
+    ],
+)
+def test_command_line_says_what_is_missing(environment, told):
+    done = subprocess.run(
+        [sys.executable, "-m", "minifcn", "verify", "--device", "emulated"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        cwd=host.EMULATION.parents[2],
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+    assert len(done.stderr.splitlines()) == 1  # and no traceback
+
+
 @needs_compiler
 def test_compiler_may_be_named_with_arguments(monkeypatch, tmp_path):
     program = shutil.which(compiler()[0])
