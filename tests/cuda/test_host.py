@@ -1,6 +1,5 @@
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 
@@ -146,18 +145,16 @@ def test_command_line_says_what_is_missing(environment, told):
     assert len(done.stderr.splitlines()) == 1  # and no traceback
 
 
-@needs_compiler
 def test_compiler_may_be_named_with_arguments(monkeypatch, tmp_path):
-    program = shutil.which(compiler()[0])
     spaced = tmp_path / "a folder"
     spaced.mkdir()
-    (spaced / "g++").symlink_to(program)
+    (spaced / "g++").symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", str(spaced))
     for given, words in (
-        ("", compiler()),
-        (" ", compiler()),
-        (program, (program,)),
-        (f"{program} -m64 '-DNAME=a b'", (program, "-m64", "-DNAME=a b")),
-        (f"env LANG=C {program}", ("env", "LANG=C", program)),
+        ("", ("g++",)),
+        (" ", ("g++",)),
+        ("g++", ("g++",)),
+        ("g++ -m64 '-DNAME=a b'", ("g++", "-m64", "-DNAME=a b")),
         (f"{spaced}/g++", (f"{spaced}/g++",)),
     ):
         monkeypatch.setenv("CXX", given)
