@@ -105,9 +105,9 @@ def check(against: str | None, device: str, **counts: Any) -> None:
     if against and importlib.util.find_spec("torch") is None:
         raise ValueError("--against torch needs PyTorch: pip install torch")
     check_device(device)
-    if not all((np.asarray(value) > 0).all() for value in counts.values()):
-        given = ", ".join(f"{name} {value}" for name, value in counts.items())
-        raise ValueError(f"{given}: all must be positive")
+    for name, value in counts.items():
+        if not (np.asarray(value) > 0).all():
+            raise ValueError(f"{name} is {value}; it must be positive")
 
 
 def described(contenders: list[Contender]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """A contender that runs operators, one case after the other.
 
 {"do": "load", "case": …}                   → {"has": whether there is such an operator}
-{"do": "save", "direction": …, "path": …}   → runs once, writes the results; {}
+{"do": "save", "direction": …, "path": …}   → runs once, writes the results; {"bytes"}
 {"do": "compare", "direction", "path"}      → runs once; {"difference": to those}
-{"do": "time", "direction": …}              → {"seconds": [each run's], "bytes": moved}
+{"do": "time", "direction": …}              → {"seconds": [each run's]}
 {"do": "ceilings", "repeats": …}            → a copy's and a product's rates
 """
 
@@ -45,7 +45,7 @@ def _load(runner: Runner, case: dict[str, Any]) -> dict[str, Any]:
 def _save(runner: Runner, direction: str, path: str) -> dict[str, Any]:
     for i, result in enumerate(runner.results(direction)):
         np.save(Path(path) / f"{i}.npy", result)
-    return {}
+    return {"bytes": runner.case.n_bytes(direction, runner.given)}
 
 
 def _compare(runner: Runner, direction: str, path: str) -> dict[str, Any]:
@@ -72,9 +72,7 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _time(runner: Runner, direction: str) -> dict[str, Any]:
-    seconds = runner.times(direction)
-    moved = runner.case.n_bytes(direction, runner.given)
-    return {"seconds": seconds, "bytes": moved}
+    return {"seconds": runner.times(direction)}
 
 
 def _ceilings(runner: Runner, repeats: int) -> dict[str, Any]:

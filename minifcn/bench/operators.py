@@ -107,13 +107,8 @@ def _measure_case(
 def _row(
     case: Case, direction: str, able: list[Contender], repeats: int
 ) -> dict[str, Any]:
-    apart = _difference(case, direction, able)  # also the runs that do not count
-    seconds: dict[str, list[float]] = {contender.name: [] for contender in able}
-    for _ in range(repeats):
-        for contender in able:
-            answer = contender.ask({"do": "time", "direction": direction})
-            seconds[contender.name] += answer["seconds"]
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    n_bytes, difference = _warm_up(case, direction, able)
+    medians = _take_turns(direction, able, repeats)
     ours, peers = medians["minifcn"], [medians[n] for n in PEERS if n in medians]
     return {
         "operator": case.operator,
@@ -123,22 +118,36 @@ def _row(
         "minifcn": ours,
         **{name: medians.get(name) for name in PEERS},
         "ratio": ours / min(peers) if peers else None,
-        "difference": apart,
-        "bytes": answer["bytes"],
+        "difference": difference,
+        "bytes": n_bytes,
         "flops": case.flops,
-        "bytes_per_second": answer["bytes"] / ours,
+        "bytes_per_second": n_bytes / ours,
         "flops_per_second": case.flops / ours,
     }
 
 
-def _difference(case: Case, direction: str, able: list[Contender]) -> float | None:
-    """Run each once; return how far the peers' results lie from ours."""
+def _warm_up(
+    case: Case, direction: str, able: list[Contender]
+) -> tuple[int, float | None]:
+    """Run each once; return the bytes moved, and how far peers' results lie off."""
     ours, *peers = able
     with tempfile.TemporaryDirectory() as folder:
-        ours.ask({"do": "save", "direction": direction, "path": folder})
-        compare = {"do": "compare", "direction": direction, "path": folder}
-        found = [peer.ask(compare)["difference"] for peer in peers]
-    return max(found) if found and case.operator not in DRAWN else None
+        where = {"direction": direction, "path": folder}
+        n_bytes = ours.ask({"do": "save", **where})["bytes"]
+        found = [peer.ask({"do": "compare", **where})["difference"] for peer in peers]
+    return n_bytes, max(found) if found and case.operator not in DRAWN else None
+
+
+def _take_turns(
+    direction: str, able: list[Contender], repeats: int
+) -> dict[str, float]:
+    """Return {contender: the median of its seconds}."""
+    seconds: dict[str, list[float]] = {contender.name: [] for contender in able}
+    for _ in range(repeats):
+        for contender in able:
+            answer = contender.ask({"do": "time", "direction": direction})
+            seconds[contender.name] += answer["seconds"]
+    return {name: statistics.median(times) for name, times in seconds.items()}
 
 
 def render(figures: dict[str, Any]) -> str:

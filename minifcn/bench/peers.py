@@ -7,6 +7,7 @@ of an argument. What PyTorch has under another name, or as two calls, stands bel
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -42,11 +43,15 @@ def col2im(x: Tensor, output_size: list[int], **window: int) -> Tensor:
 def upsample(x: Tensor, factor: int) -> Tensor:
     """Enlarge each channel by itself: zeros beyond the border, unlike interpolate."""
     C, kernel = x.shape[1], 2 * factor - factor % 2
-    plane = torch.from_numpy(ops.bilinear_kernel(kernel, "float32")).to(x.device)
-    weight = plane.expand(C, 1, kernel, kernel)
+    weight = _bilinear(kernel, x.device).expand(C, 1, kernel, kernel)
     return F.conv_transpose2d(
         x, weight, stride=factor, padding=(kernel - factor) // 2, groups=C
     )
+
+
+@cache
+def _bilinear(kernel: int, device: Any) -> Tensor:
+    return torch.from_numpy(ops.bilinear_kernel(kernel, "float32")).to(device)
 
 
 def confusion_matrix(target: Tensor, prediction: Tensor, n_classes: int) -> Tensor:
@@ -59,7 +64,12 @@ def confusion_matrix(target: Tensor, prediction: Tensor, n_classes: int) -> Tens
 
 def colour(label: Tensor) -> Tensor:
     """Look each pixel's colour up."""
-    return torch.from_numpy(voc_palette()).to(label.device)[label.long()]
+    return _palette(label.device)[label.long()]
+
+
+@cache
+def _palette(device: Any) -> Tensor:
+    return torch.from_numpy(voc_palette()).to(device)
 
 
 PEERS: dict[str, Callable[..., Tensor]] = {

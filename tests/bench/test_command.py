@@ -65,9 +65,9 @@ def test_picture_of_ratios(capsys, tmp_path):
 @pytest.mark.parametrize(
     "options, sentence",
     [
-        ("--repeats 0", "repeats 0, .*all must be positive"),
-        ("--operators --repeats 0", "all must be positive"),
-        ("--scaling --repeats 0", "all must be positive"),
+        ("--repeats 0", "repeats is 0; it must be positive"),
+        ("--operators --repeats 0", "must be positive"),
+        ("--scaling --repeats 0", "must be positive"),
         ("--scaling --operators", "not allowed with argument"),
         ("--operators --image photo.jpg", "--operators measures on noise"),
         ("--scaling --image photo.jpg", "--scaling measures on noise"),
