@@ -5,11 +5,14 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from minifcn.cuda import host
 from minifcn.emulated import NoCompiler, compiler
 
 from .launches import missing, recorded
@@ -67,14 +70,24 @@ def asan_library():
     return found if Path(found).is_absolute() else ""
 
 
+@cache
 def why_not():
     """What is missing; "" where sanitizers are to be had."""
     try:
-        words = compiler()
+        name = " ".join(compiler())
     except NoCompiler as error:
         return str(error)
     if not asan_library():
-        return f"{' '.join(words)} has no libasan.so (Debian: apt install libasan8)"
+        return f"{name} has no libasan.so (Debian: apt install libasan8)"
+    flags = (*host.FLAGS, *host.SANITIZERS)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "watched.so"
+        try:
+            host.compile_to(made, "int f(int* x) { return x[1]; }", flags, "a test")
+        except RuntimeError as error:
+            return f"{name} has no AddressSanitizer: {error}"
+        if b"__asan_" not in made.read_bytes():
+            return f"{name} takes -fsanitize=address, and watches nothing"
     return ""
 
 
