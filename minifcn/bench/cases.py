@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from math import prod
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,10 @@ class Case:
         floats = [normal(rng, shape) for shape in self.shapes]
         if self.bilinear:
             floats[1] = nn.bilinear(self.shapes[1])
+        if self.operator == "conv2d_relu":
+            # Far from 0, where rounding would decide what passes, channel by channel.
+            spread = np.float32(sqrt(prod(self.shapes[1][1:])))  # of the convolution
+            floats[2] = np.sign(floats[2]) * 8 * spread
         return floats, [WHOLES[kind](rng, shape) for kind, shape in self.wholes]
 
     def n_bytes(self, direction: str, given: int) -> int:

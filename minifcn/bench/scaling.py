@@ -73,27 +73,36 @@ def measure(
     if not threads and device == "cpu":  # elsewhere they have little to do
         threads = doubling(usable_processors())
     one = dict(size=tuple(size), batch=batch, repeats=repeats, width=width)
-    grown = dict(sides=sides, batches=batches, widths=widths, threads=threads)
+    grown: dict[str, Any] = dict(
+        sides=sides, batches=batches, widths=widths, threads=threads
+    )
     contest.check(against, device, **one, **grown)
-    if any(n != int(n) for n in (*sides, *batches, *threads)):
-        raise ValueError("sides, batches and threads must be whole numbers")
-    H, W = size
     base = {
         "net": net(width),
-        "size": [H, W],
+        "size": list(size),
         "batch": batch,
         "seed": seed,
         "image": None,
         "device": device,
         "tf32": tf32,
     }
-    plans: Plans = {
+    return _measure_all(against, base, _plans(**grown), repeats)
+
+
+def _plans(
+    sides: Sequence[int],
+    batches: Sequence[int],
+    widths: Sequence[float],
+    threads: Sequence[int],
+) -> Plans:
+    if any(n != int(n) for n in (*sides, *batches, *threads)):
+        raise ValueError("sides, batches and threads must be whole numbers")
+    return {
         "area (pixels)": [(s * s, f"{s}²", {"size": [s, s]}) for s in sides],
         "batch (images)": [(n, f"{n}", {"batch": n}) for n in batches],
         "width (of VGG's)": [(w, f"{w:g}", {"net": net(w)}) for w in widths],
         "threads": [(n, f"{n}", {"threads": n}) for n in threads],
     }
-    return _measure_all(against, base, plans, repeats)
 
 
 def net(width: float) -> dict[str, Any]:
@@ -108,29 +117,23 @@ def doubling(most: int) -> list[int]:
 
 
 def _measure_all(
-    against: str | None,
-    base: dict[str, Any],
-    plans: Plans,
-    repeats: int,
+    against: str | None, base: dict[str, Any], plans: Plans, repeats: int
 ) -> dict[str, Any]:
     about: dict[str, Any] = {}
-    sweeps = []
-    total = sum(map(len, plans.values()))
-    with tqdm(total=total, leave=False, disable=None, dynamic_ncols=True) as bar:
-        for over, points in plans.items():
-            measured = []
-            for at, name, change in points:
-                bar.set_description(f"{over} {name}")
-                figures = network.compete(against, base | change, repeats)
-                about = about or figures
-                measured.append({"at": at, "name": name, **_contenders(figures)})
-                bar.update()
-            if measured:
-                sweeps.append(
-                    {"over": over, "points": measured, "fits": _fits(measured)}
-                )
-    kept = {key: about[key] for key in ("machine", "device_name")}
-    return {**kept, **base, "repeats": repeats, "sweeps": sweeps}
+    swept: dict[str, list[dict[str, Any]]] = {over: [] for over in plans}
+    places = [(over, *point) for over, points in plans.items() for point in points]
+    bar = tqdm(places, unit="point", leave=False, disable=None, dynamic_ncols=True)
+    for over, at, name, change in bar:
+        bar.set_description(f"{over} {name}")
+        figures = network.compete(against, base | change, repeats)
+        about = about or {key: figures[key] for key in ("machine", "device_name")}
+        swept[over].append({"at": at, "name": name, **_contenders(figures)})
+    sweeps = [
+        {"over": over, "points": points, "fits": _fits(points)}
+        for over, points in swept.items()
+        if points
+    ]
+    return {**about, **base, "repeats": repeats, "sweeps": sweeps}
 
 
 def _contenders(figures: dict[str, Any]) -> dict[str, Any]:

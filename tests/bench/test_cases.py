@@ -103,6 +103,16 @@ def test_draws_are_repeatable_and_maxima_lie_in_their_windows(tiny):
     assert set(np.unique(r % 2)) == set(np.unique(q % 2)) == {0, 1}
 
 
+def test_no_sum_is_near_the_kink():
+    shapes = (2, 8, 9, 11), (16, 8, 3, 3), (16,)
+    (x, w, b), _ = cases.Case("conv2d_relu", "here", shapes).draw(0)
+    y = ops.conv2d(Tensor(x), Tensor(w), Tensor(b)).data
+    assert b.dtype == np.float32
+    assert abs(y).min() > 1
+    passing = (y > 0).mean(axis=(0, 2, 3))
+    assert set(passing) == {0, 1}  # whole channels, of both kinds
+
+
 def test_enlargements_are_bilinear(tiny):
     (case,) = (
         c for c in tiny if (c.operator, c.at) == ("conv_transpose2d", "upscore2")
