@@ -4,7 +4,7 @@
 {"do": "save", "direction": …, "path": …}   → runs once, writes the results; {"bytes"}
 {"do": "compare", "direction", "path"}      → runs once; {"difference": to those}
 {"do": "time", "direction": …}              → {"seconds": [each run's]}
-{"do": "ceilings", "repeats": …}            → a copy's and a product's rates
+{"do": "ceilings"}                          → a copy's and a product's rates
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def _time(runner: Runner, direction: str) -> dict[str, Any]:
     return {"seconds": runner.times(direction)}
 
 
-def _ceilings(runner: Runner, repeats: int) -> dict[str, Any]:
-    return ceilings.measure(runner.settings["device"], repeats)
+def _ceilings(runner: Runner) -> dict[str, Any]:
+    return ceilings.measure(runner.settings["device"])
 
 
 REQUESTS: dict[str, Callable[..., dict[str, Any]]] = {

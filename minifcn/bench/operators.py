@@ -76,7 +76,7 @@ def measure(
             "batch": batch,
             "width": width,
             "repeats": repeats,
-            "ceilings": contenders[0].ask({"do": "ceilings", "repeats": repeats}),
+            "ceilings": contenders[0].ask({"do": "ceilings"}),
             "operators": [],
         }
         bar = tqdm(chosen, unit="case", leave=False, disable=None, dynamic_ncols=True)

@@ -167,7 +167,7 @@ def test_difference():
 def test_ceilings(monkeypatch):
     for table in (ceilings.COPIED, ceilings.SIDE):
         monkeypatch.setitem(table, "cpu", 64)
-    figures = ceilings.measure("cpu", 2)
+    figures = ceilings.measure("cpu")
     assert set(figures) == {"bytes_per_second", "flops_per_second"}
     assert min(figures.values()) > 0
 
