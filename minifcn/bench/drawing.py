@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from minifcn.files import replacing
 
+from . import tables
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -152,15 +154,7 @@ def growth(path: str | Path, title: str, sweeps: Sequence[Mapping[str, Any]]) ->
         for name in ("minifcn", "torch"):
             if name in sweep["fits"]:
                 _lines(axes, sweep, name)
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        axes.set_xlabel(sweep["over"], fontsize=11)
-        axes.set_ylabel("seconds", fontsize=11)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-        # Below: within the axes it would cover points.
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
-        _name_values(axes, sweep)
+        _label(axes, sweep)
     for axes in panels:  # the last, where their number is odd
         axes.set_visible(False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13)
@@ -183,10 +177,21 @@ def _lines(axes: Axes, sweep: Mapping[str, Any], name: str) -> None:
         axes.plot(at, y, label=label, **mark)
 
 
-def _name_values(axes: Axes, sweep: Mapping[str, Any]) -> None:
-    """Put ticks where something was measured."""
-    from matplotlib.ticker import NullLocator
+def _label(axes: Axes, sweep: Mapping[str, Any]) -> None:
+    """Put ticks where something was measured, and at round times."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel(sweep["over"], fontsize=11)
+    axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: tables.seconds(y)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    # Below: within the axes it would cover points.
+    below: dict[str, Any] = dict(loc="upper center", bbox_to_anchor=(0.5, -0.14))
+    axes.legend(**below, ncols=2, frameon=False, fontsize=11)
     at = [point["at"] for point in sweep["points"]]
     axes.set_xticks(at, [point["name"] for point in sweep["points"]], fontsize=10)
     axes.xaxis.set_minor_locator(NullLocator())
