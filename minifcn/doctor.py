@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from . import arrays
+from . import arrays, emulated
 
 OK, SLOW, MISSING, BROKEN = "ok", "slow", "missing", "broken"
 
@@ -86,6 +86,7 @@ def examine() -> Report:
             memory(),
             *_present(blas(threadpool_info(), cpu_features(), os.environ)),
             matrix_product(),
+            cxx(),
             *gpu(),
         ]
     )
@@ -354,6 +355,15 @@ class Gpu(NamedTuple):
     memory: str
     driver: str
     capability: str
+
+
+def cxx() -> Finding:
+    """The C++ compiler, with which the device "emulated" runs the GPU's kernels."""
+    try:
+        return Finding("C++ compiler", OK, " ".join(emulated.compiler()))
+    except emulated.NoCompiler as error:
+        mend = "unset CXX" if os.environ.get("CXX") else "apt install g++"
+        return Finding("C++ compiler", MISSING, str(error), mend)
 
 
 def gpu() -> list[Finding]:

@@ -9,10 +9,12 @@ __global__ void most_likely(const T* x, Index* y, Index N, Index C, Index S) {
         Index n = k / S, i = k % S;
         const T* scores = x + n * C * S + i;
         Index best = 0;
+        T so_far = scores[0];
         for (Index c = 1; c < C; c++) {
-            T score = scores[c * S], so_far = scores[best * S];
+            T score = scores[c * S];
             bool is_nan = score != score, was_nan = so_far != so_far;
-            if (!was_nan && (is_nan || score > so_far)) best = c;
+            if (was_nan || !(is_nan || score > so_far)) continue;
+            best = c, so_far = score;
         }
         y[k] = best;
     }

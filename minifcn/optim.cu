@@ -6,8 +6,9 @@ template <typename T>
 __global__ void sgd(const T* g, T* v, T* w, Index n, T lr, T momentum, T decay,
                     T share) {
     FOR_EACH(i, n) {
-        T change = g[i] * share + decay * w[i];
-        v[i] = momentum * v[i] + lr * change;  // lr inside the velocity, as in Caffe
-        w[i] -= v[i];
+        T weight = w[i], change = g[i] * share + decay * weight;
+        T step = momentum * v[i] + lr * change;  // lr inside the velocity, as in Caffe
+        v[i] = step;
+        w[i] = weight - step;
     }
 }

@@ -35,6 +35,18 @@ def test_this_machine_is_well(report):
     assert report.exit_status == 0
 
 
+def test_compiler_is_looked_for(monkeypatch):
+    found = doctor.cxx()
+    assert found.status in (OK, MISSING)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    found = doctor.cxx()
+    assert (found.status, found.mend) == (MISSING, "unset CXX")
+    assert "no-such-compiler" in found.detail
+    monkeypatch.delenv("CXX")
+    monkeypatch.setenv("PATH", "")
+    assert doctor.cxx().mend == "apt install g++"
+
+
 def test_detail_names_the_version_in_use(report):
     detail = {finding.name: finding.detail for finding in report.findings}
     assert detail["numpy"] == np.__version__

@@ -19,7 +19,7 @@ COMMANDS = {
     "predict": "name the class of every pixel of photographs",
     "data": "draw scenes to learn from, or check a data set",
     "verify": "hold the operators against every law, and print a table",
-    "bench": "measure how fast the nets are",
+    "bench": "measure how fast nets and operators are",
     "doctor": "say what this machine has, what it lacks, and how to mend it",
 }
 

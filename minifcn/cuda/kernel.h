@@ -19,12 +19,12 @@ __device__ Index first_window(Index at, Index K, Index S, Index D) {
     return beyond > 0 ? (beyond + S - 1) / S : 0;  // rounded up
 }
 
-// A number from 0 to 1 that looks random, and is always the same for the same counter: so
-// every thread has its own without asking the others. Source: Steele et al. 2014,
-// splitmix64.
-__device__ double drawn(unsigned long long counter) {
+// A whole number of 53 bits that looks random, and is always the same for the same
+// counter: so every thread has its own without asking the others. Source: Steele et al.
+// 2014, splitmix64.
+__device__ unsigned long long drawn(unsigned long long counter) {
     unsigned long long z = counter * 0x9e3779b97f4a7c15ULL;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return ((z ^ (z >> 31)) >> 11) * 0x1p-53;  // the upper 53 bits
+    return (z ^ (z >> 31)) >> 11;
 }

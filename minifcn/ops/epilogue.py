@@ -15,7 +15,7 @@ import numpy as np
 
 from ..arrays import Array, array_module, contiguous, on_cpu
 from ..cuda import Kernels
-from .activation import draw_key, draw_mask
+from .activation import draw_key, draw_mask, scale_and_limit
 
 KERNELS = Kernels(__file__)
 
@@ -103,13 +103,13 @@ class Epilogue:
             contiguous(total),
             contiguous(bias),
             self.y,
-            total.size,
+            n.stop - n.start,
             len(total),
             (rows.stop - rows.start) * OW,
             first,
             O * OH * OW,
             OH * OW,
             self.relu,
-            self.p,
+            *scale_and_limit(self.p),
             self.key,
         )

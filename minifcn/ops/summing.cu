@@ -25,7 +25,6 @@ __global__ void channel_sums(const T* x, double* sums, Index N, Index O, Index P
             if (t < half) shared[t] += shared[t + half];
             __syncthreads();
         }
-        if (t == 0) sums[b] = shared[0];
-        __syncthreads();  // before the next share's sums are laid over these
+        if (t == 0) sums[b] = shared[0];  // which no other thread writes
     }
 }

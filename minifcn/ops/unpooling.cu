@@ -26,7 +26,7 @@ __global__ void max_unpool_backward(const Index* indices,
                                     Index n, Index windows, Index pixels) {
     FOR_EACH(k, n) {
         Index pixel = k / windows * pixels + indices[k];
-        bool has = indices[k] >= 0 && last[pixel] == k + 1;  // else it was written over
+        bool has = indices[k] >= 0 && (Index)last[pixel] == k + 1;  // else it was written over
         gx[k] = has ? gy[pixel] : T(0);
     }
 }

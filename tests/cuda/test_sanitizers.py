@@ -168,8 +168,8 @@ FAULTS = {
     ],
     "optim.cu": [
         ("sgd", "g[i]", "g[i + 1]", BEYOND),
-        ("sgd", "v[i] = m", "v[i + 1] = m", BEYOND),
-        ("sgd", "w[i] -=", "w[(int)i * 2000000000 % n] -=", BITS),
+        ("sgd", "v[i] = step", "v[i + 1] = step", BEYOND),
+        ("sgd", "w[i] = w", "w[(int)i * 2000000000 % n] = w", BITS),
         ("sgd", "g[i]", OFF.format("T", "g + i"), BETWEEN),
     ],
     "pictures.cu": [

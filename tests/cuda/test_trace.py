@@ -148,7 +148,7 @@ CELL = "hist[wrong ? n * n : t * n + p]"
     [
         # The emulation runs one thread at a time, and so counts right all the same.
         ("metrics.cu", "count_pairs", f"atomicAdd(&{CELL}, 1ULL)", f"{CELL} += 1"),
-        ("optim.cu", "sgd", "w[i] -= v[i]", "w[i] -= v[i ^ 1]"),
+        ("optim.cu", "sgd", "weight - step;", "weight - v[i ^ 1];"),
         ("pictures.cu", "paint", "y[k] =", "y[i] ="),
     ],
 )

@@ -50,6 +50,21 @@ def test_relu_in_pieces(monkeypatch, rng, threads):
     np.testing.assert_array_equal(x.grad, gy * (x.data > 0))
 
 
+@pytest.mark.parametrize("device", arrays.DEVICES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_where_nothing_passed_an_infinite_gradient_does_not_either(device, dtype):
+    try:
+        arrays.check_device(device)
+    except ValueError as error:
+        pytest.skip(str(error))
+    x = np.array([[-1, 2, 0], [3, -4, 5]], dtype)
+    x = Tensor(arrays.to_device(x, device), requires_grad=True)
+    gy = np.array([[np.inf, -np.inf, np.nan], [7, np.nan, np.nan]], dtype)
+    ops.relu(x).backward(arrays.to_device(gy, device))
+    expected = [[0, -np.inf, 0], [7, 0, np.nan]]
+    np.testing.assert_array_equal(arrays.to_numpy(x.grad), expected)
+
+
 # ---- in place
 
 

@@ -134,9 +134,9 @@ EPILOGUE_FAULTS = {
         "if (relu && value - bias[o] <= 0) value = bias[o];",
     ),
     "ReLU unasked": ("relu && ", ""),
-    "nothing dropped": ("p > 0", "p > 1"),
+    "nothing dropped": ("limit > 0", "false"),
     "drawn by the place in the piece": ("drawn(key + at)", "drawn(key + i)"),
-    "not enlarged": (" * T(1 / (1 - p))", ""),
+    "not enlarged": ("value * scale", "value"),
 }
 
 
