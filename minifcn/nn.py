@@ -249,6 +249,7 @@ class Conv2d(Module):
         dilation: Any = 1,
         groups: int = 1,
         initialiser: Any = he_normal,
+        algorithm: str = "auto",
     ):
         self.kernel_size = pair(kernel_size, "kernel_size", 1)
         self.weight = Parameter(
@@ -257,6 +258,7 @@ class Conv2d(Module):
         self.bias = Parameter(zeros((out_channels,)), lr_mult=2, decay_mult=0)
         self.stride, self.padding = stride, padding
         self.dilation, self.groups = dilation, groups
+        self.algorithm = algorithm
 
     def _settings(self) -> list[str]:
         """In and out channels, kernel_size and what is not the default."""
@@ -266,11 +268,11 @@ class Conv2d(Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """(N, in_channels, H, W) → (N, out_channels, OH, OW)."""
         (x,) = inputs
-        return ops.conv2d(x, *self._arguments())
+        return ops.conv2d(x, *self._arguments(), self.algorithm)
 
     def forward_relu(self, x: Tensor, p: float = 0.0) -> Tensor:
         """Run the layer, a ReLU, and a Dropout by p, as one operator."""
-        return ops.conv2d_relu(x, *self._arguments(), p)
+        return ops.conv2d_relu(x, *self._arguments(), p, self.algorithm)
 
     def _arguments(self) -> tuple[Parameter, Parameter, Any, Any, Any, int]:
         return (

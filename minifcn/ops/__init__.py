@@ -3,8 +3,8 @@
 Names, arguments and meaning are those of `torch.nn.functional` where it has them (its
 `input` is `x`; a docstring says what differs). Each is told by its definition (explicit
 sums) and then fast; the modules build on one another in this order: im2col, resampling,
-activation, convolution (epilogue; bands, windows, columns), upsampling, pooling
-(averaging, unpooling), normalization, softmax, fusion.
+activation, convolution (epilogue; algorithms: bands, windows, winograd, columns;
+strides), upsampling, pooling (averaging, unpooling), normalization, softmax, fusion.
 """
 
 from .activation import dropout, relu

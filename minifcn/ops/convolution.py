@@ -7,73 +7,23 @@
 conv2d runs the first forward and the other two backward. conv_transpose2d runs the
 second forward, and the other two backward: that is all the difference between them.
 
-A stride is taken out before anything is multiplied. A convolution of stride S reads the
-image on S × S interleaved grids; with each grid a channel of its own (deinterleave), it
-is a convolution of stride 1 with a kernel S times smaller. Its adjoint puts the grids
-back (interleave): upsampling by sub-pixels. (But for a GPU: its kernels know strides.)
+A stride is taken out first (`strides`); what is left has one of several algorithms
+(`algorithms`).
 """
 
-from dataclasses import dataclass
-from math import gcd
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array, array_module, on_cpu
 from ..autograd import Function, Tensor
-from ..geometry import conv_transpose_output_size, pads, pair, span
-from . import bands, windows
+from . import diagonal
 from .activation import check_probability, relu_definition, relu_gradient
-from .columns import Columns
+from .algorithms import Geometry, algorithm_for
 from .epilogue import Epilogue
-from .im2col import Pads, output_sizes, overlap, read_grid
 from .inputs import check_tensors
-from .resampling import deinterleave_array, interleave_array
+from .strides import UnitStride
 from .summing import channel_sums
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Stride, padding, dilation and groups of a convolution, as pairs."""
-
-    stride: tuple[int, int]
-    padding: Pads
-    dilation: tuple[int, int]
-    groups: int
-
-    @staticmethod
-    def of(stride: Any, padding: Any, dilation: Any, groups: int) -> "Geometry":
-        """Read ints or pairs; clear errors for anything else."""
-        if not isinstance(groups, int | np.integer) or groups < 1:
-            raise ValueError(
-                f"groups is {groups!r}; it must be a whole number, 1 or more"
-            )
-        stride, dilation = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
-        (top, bottom), (left, right) = pads(padding)
-        return Geometry(stride, ((top, bottom), (left, right)), dilation, int(groups))
-
-    def output_size(self, shape: Any, kernel: Any) -> tuple[int, int]:
-        """(OH, OW) over an input of this shape."""
-        return output_sizes(shape, kernel, self.stride, self.padding, self.dilation)
-
-    def transposed_size(
-        self, size: Any, kernel: Any, output_padding: Any
-    ) -> tuple[int, int]:
-        """(OH, OW) of a transposed convolution over an input of this size."""
-        OH, OW = (
-            conv_transpose_output_size(*sizes, axis=axis)
-            for axis, *sizes in zip(
-                ("height", "width"),
-                size,
-                kernel,
-                self.stride,
-                self.padding,
-                pair(output_padding, "output_padding"),
-                self.dilation,
-                strict=True,
-            )
-        )
-        return OH, OW
 
 
 def conv2d_definition(
@@ -84,6 +34,7 @@ def conv2d_definition(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
+    algorithm: str = "auto",
 ) -> Array:
     """Say convolution by its definition: one output number at a time (see `conv2d`)."""
     geometry = Geometry.of(stride, padding, dilation, groups)
@@ -108,6 +59,7 @@ def conv2d_relu_definition(
     dilation: Any = 1,
     groups: int = 1,
     p: float = 0.0,
+    algorithm: str = "auto",
 ) -> Array:
     """Say it by its definition: the convolution's, then ReLU's; without dropout."""
     if p:
@@ -125,6 +77,7 @@ def conv_transpose2d_definition(
     output_padding: Any = 0,
     groups: int = 1,
     dilation: Any = 1,
+    algorithm: str = "auto",
 ) -> Array:
     """Say transposed convolution by its definition: each input stamps the kernel.
 
@@ -165,7 +118,7 @@ def convolve(
     unit = UnitStride(geometry, w.shape[2:], (OH, OW), on_cpu(x))
     # x (N, C·A·B, h, w), w (O, C·A·B / G, kh, kw): stride 1 from here on, on the CPU.
     x, w = unit.split_image(x), unit.split_kernel(w)
-    way = _way(y, w, geometry)
+    way = algorithm_for(y, w, unit.dilation, geometry)
     # o and c: the channels of one group.
     for o, c in _groups(w.shape[0], x.shape[1], geometry.groups):
         way.correlate(x[:, c], w[o], unit.start, unit.dilation, epilogue.of(o))
@@ -184,7 +137,7 @@ def convolve_input(
     C = w.shape[1] * geometry.groups  # of all groups, each with its phases
     # (N, C·A·B, h, w), the gradient of the grids; at stride 1 that of x itself.
     gx = array_module(gy).empty((gy.shape[0], C, *unit.image_size(size)), gy.dtype)
-    way = _way(gy, w, geometry)
+    way = algorithm_for(gy, w, unit.dilation, geometry)
     for o, c in _groups(w.shape[0], C, geometry.groups):
         way.input_gradient(gy[:, o], w[o], unit.start, unit.dilation, gx[:, c])
     return unit.join_image(gx, size)  # (N, C, *size)
@@ -204,22 +157,10 @@ def convolve_weight(
     gw = array_module(x).empty(
         (O, x.shape[1] // geometry.groups, *unit.kernel_size), x.dtype
     )
-    way = _way(gy, gw, geometry)
+    way = algorithm_for(gy, gw, unit.dilation, geometry)
     for o, c in _groups(O, x.shape[1], geometry.groups):
         way.weight_gradient(x[:, c], gy[:, o], unit.start, unit.dilation, gw[o])
     return unit.join_kernel(gw)  # (O, C/G, KH, KW)
-
-
-def _way(y: Array, w: Array, geometry: Geometry) -> Any:
-    """Choose bands for large maps, whole windows for small ones, columns on a GPU.
-
-    Small: all columns fit the cache, or the weights outweigh the pixels.
-    """
-    if not on_cpu(y):
-        return Columns(geometry.stride)
-    pixels = y.shape[0] * y.shape[2] * y.shape[3]  # N·OH·OW
-    small = w[0].size * pixels <= windows.COLUMNS  # numbers in all columns
-    return windows if small or pixels < w.shape[0] else bands
 
 
 def _groups(O: int, C: int, groups: int) -> list[tuple[slice, slice]]:
@@ -228,114 +169,6 @@ def _groups(O: int, C: int, groups: int) -> list[tuple[slice, slice]]:
     return [
         (slice(g * o, (g + 1) * o), slice(g * c, (g + 1) * c)) for g in range(groups)
     ]
-
-
-class UnitStride:
-    """Turns a convolution of stride S into one of stride 1 over the interleaved grids.
-
-    Along one axis, tap i = i'·S + a of the kernel reads pixel (r + i')·S + a − P: grid
-    a, position r + i'. So the grids a < min(S, K) become channels, and the kernel,
-    filled up with zeros to a multiple of S, is cut the same way. At stride 1 nothing is
-    done; nor unless `wanted`.
-
-    With a dilation D, every S' = S / gcd(S, D) taps come back to the same grid, D' =
-    D / gcd(S, D) positions on: tap i = i'·S' + a reads pixel (r + i'·D')·S + a·D − P.
-    So there are only min(S', K) grids, a·D apart, and D' is a dilation over them.
-    """
-
-    def __init__(
-        self, geometry: Geometry, kernel: Any, output: Any, wanted: bool = True
-    ):
-        self.stride, (self.KH, self.KW) = geometry.stride, kernel
-        self.corner = -geometry.padding[0][0], -geometry.padding[1][0]  # (top, left)
-        self.plain = self.stride == (1, 1) or not wanted
-        self.dilation: tuple[int, ...] = geometry.dilation
-        if self.plain:
-            self.start, self.kernel_size = self.corner, kernel
-            return
-        # The grids begin at the corner, and so far apart.
-        self.start, self.apart = (0, 0), geometry.dilation
-        common = [gcd(s, d) for s, d in zip(self.stride, self.apart, strict=True)]
-        self.cycle = [s // g for s, g in zip(self.stride, common, strict=True)]  # S'
-        # D'.
-        self.dilation = tuple(d // g for d, g in zip(self.apart, common, strict=True))
-        # (A, B): the grids that are read at all; a kernel below S' leaves some out.
-        self.phases = tuple(min(s, k) for s, k in zip(self.cycle, kernel, strict=True))
-        # (kh, kw): the taps in each grid.
-        self.kernel_size = tuple(
-            -(-k // s) for s, k in zip(self.cycle, kernel, strict=True)
-        )
-        # (h, w): as much of each grid as the outputs read at stride 1.
-        self.grid = tuple(
-            n + span(k, d) - 1
-            for n, k, d in zip(output, self.kernel_size, self.dilation, strict=True)
-        )
-
-    def image_size(self, size: tuple[int, int]) -> Any:
-        """Return the size of each grid of an image of this size."""
-        return size if self.plain else self.grid
-
-    def split_image(self, x: Array) -> Array:
-        """(N, C, H, W) → (N, C·A·B, h, w)."""
-        if self.plain:
-            return x
-        if self.apart == (1, 1):  # side by side: all in one go
-            return deinterleave_array(
-                x, self.corner, self.phases, self.stride, self.grid
-            )
-        N, C = x.shape[:2]
-        grids = array_module(x).empty((N, C, *self.phases, *self.grid), x.dtype)
-        for (a, b), start in self._grid_starts():
-            read_grid(x, grids[:, :, a, b], start, self.stride)
-        return grids.reshape(N, -1, *self.grid)
-
-    def join_image(self, gx: Array, size: tuple[int, int]) -> Array:
-        """Undo `split_image` (its adjoint)."""
-        if self.plain:
-            return gx
-        if self.apart == (1, 1):
-            return interleave_array(gx, self.corner, self.phases, self.stride, size)
-        grids = gx.reshape(len(gx), -1, *self.phases, *self.grid)
-        joined = array_module(gx).zeros((*grids.shape[:2], *size), gx.dtype)
-        for (a, b), (top, left) in self._grid_starts():
-            rows, to_rows = overlap(self.grid[0], size[0], top, self.stride[0])
-            cols, to_cols = overlap(self.grid[1], size[1], left, self.stride[1])
-            # No two grids share a pixel: nothing needs adding.
-            joined[..., to_rows, to_cols] = grids[:, :, a, b, rows, cols]
-        return joined
-
-    def _grid_starts(self) -> Any:
-        """Yield the grids (a, b), and the pixel where each begins."""
-        (top, left), (DH, DW) = self.corner, self.apart
-        for a, b in np.ndindex(*self.phases):
-            yield (a, b), (top + a * DH, left + b * DW)
-
-    def split_kernel(self, w: Array) -> Array:
-        """(O, C, KH, KW) → (O, C·A·B, ⌈KH/SH'⌉, ⌈KW/SW'⌉)."""
-        if self.plain:
-            return w
-        (O, C), (A, B), (kh, kw) = w.shape[:2], self.phases, self.kernel_size
-        SH, SW = self.cycle
-        # Zeros fill the kernel up to a multiple of S'.
-        full = array_module(w).zeros((O, C, kh * SH, kw * SW), w.dtype)
-        full[:, :, : self.KH, : self.KW] = w
-        # Tap (i'·SH' + a, j'·SW' + b) goes to phase (a, b), place (i', j').
-        grids = full.reshape(O, C, kh, SH, kw, SW)[:, :, :, :A, :, :B]
-        return grids.transpose(0, 1, 3, 5, 2, 4).reshape(O, C * A * B, kh, kw)
-
-    def join_kernel(self, gw: Array) -> Array:
-        """Undo `split_kernel` (its adjoint)."""
-        if self.plain:
-            return gw
-        (A, B), (kh, kw), O = self.phases, self.kernel_size, gw.shape[0]
-        (SH, SW), C = self.cycle, gw.shape[1] // (A * B)
-        full = array_module(gw).zeros((O, C, kh, SH, kw, SW), gw.dtype)
-        # (O, C, kh, A, kw, B): the order of the axes in `full`.
-        grids = gw.reshape(O, C, A, B, kh, kw).transpose(0, 1, 4, 2, 5, 3)
-        full[:, :, :, :A, :, :B] = grids
-        full = full.reshape(O, C, kh * SH, kw * SW)
-        # Only the true taps: what fell on the zeros is no gradient of w.
-        return full[:, :, : self.KH, : self.KW].copy()
 
 
 class Conv2d(Function):
@@ -386,7 +219,11 @@ class ConvTranspose2d(Function):
     def forward(self, x: Array, w: Array, bias: Array | None = None) -> Array:
         x, w = _contiguous(x, w)
         self.x, self.w = x, w
-        y = convolve_input(x, w, self.geometry, self.size)
+        # Each channel by itself, as a bilinear enlargement does?
+        free = self.geometry.algorithm == "auto" and on_cpu(x)
+        self.diagonal = free and diagonal.fits(w, self.geometry.groups)
+        way = diagonal.enlarge if self.diagonal else convolve_input
+        y = way(x, w, self.geometry, self.size)
         if bias is not None:
             y += bias[:, None, None]
         return y
@@ -401,6 +238,8 @@ class ConvTranspose2d(Function):
         return (gx, gw, gb)[: len(wants)]
 
     def _input_gradient(self, gy: Array, w: Array) -> Array:
+        if self.diagonal:
+            return diagonal.reduce(gy, w, self.geometry, self.x.shape[2:])
         # With output_padding the convolution of gy may be larger than x.
         gx = convolve(gy, w, None, self.geometry)  # (N, C, ≥ H, ≥ W)
         return gx[:, :, : self.x.shape[2], : self.x.shape[3]]
@@ -418,6 +257,7 @@ def conv2d(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
+    algorithm: str = "auto",
 ) -> Tensor:
     """Slide a kernel over an image (cross-correlation, as in every such framework).
 
@@ -425,8 +265,9 @@ def conv2d(
             weight[o, c, i, j] · x[n, c, r·SH + i·DH − top, q·SW + j·DW − left]
 
     with zeros outside of x. As `torch.nn.functional.conv2d`. (What is no number, or
-    infinite, shows in all windows that see it; with a stride, it may show in one beside
-    them as well, as zeros fill the kernel up to a multiple of the stride.)
+    infinite, shows in all windows that see it. With a stride, or by Winograd's
+    algorithm, it may show in some beside them as well: there zeros fill the kernel up,
+    or outputs are computed four at a time.)
 
     Args:
         x: (N, C, H, W).
@@ -435,6 +276,8 @@ def conv2d(
         stride, dilation: int or (height, width); pixels.
         padding: int, (height, width) or ((top, bottom), (left, right)); pixels.
         groups: outputs and inputs are cut into so many groups that do not meet.
+        algorithm: how it is computed: "auto" chooses by the shapes, "bands", "windows"
+            or "winograd" on the CPU, "columns" on a GPU. Only the rounding differs.
 
     Returns:
         (N, O, OH, OW), OH = ⌊(H + top + bottom − DH·(KH − 1) − 1) / SH⌋ + 1.
@@ -443,7 +286,7 @@ def conv2d(
         ValueError: shapes that do not fit; a kernel larger than the padded x.
         TypeError: numbers other than float32 or float64, or both mixed.
     """
-    geometry = Geometry.of(stride, padding, dilation, groups)
+    geometry = Geometry.of(stride, padding, dilation, groups, algorithm)
     inputs = _checked("conv2d", x, weight, bias, geometry)
     return Conv2d(geometry)(*inputs)
 
@@ -457,6 +300,7 @@ def conv2d_relu(
     dilation: Any = 1,
     groups: int = 1,
     p: float = 0.0,
+    algorithm: str = "auto",
 ) -> Tensor:
     """Return relu(conv2d(x, …)), and dropout of that, in one go.
 
@@ -467,7 +311,7 @@ def conv2d_relu(
     Where y > 0 the gradient is gy / (1 − p) on its way to the convolution, else 0.
 
     Args:
-        x, weight, bias, stride, padding, dilation, groups: as `conv2d`.
+        x, weight, bias, stride, padding, dilation, groups, algorithm: as `conv2d`.
         p: the probability of dropout, 0 ≤ p < 1.
 
     Returns:
@@ -476,7 +320,7 @@ def conv2d_relu(
     Raises:
         ValueError, TypeError: as `conv2d` and `dropout`.
     """
-    geometry = Geometry.of(stride, padding, dilation, groups)
+    geometry = Geometry.of(stride, padding, dilation, groups, algorithm)
     inputs = _checked("conv2d_relu", x, weight, bias, geometry)
     check_probability(p)
     return Conv2dReLU(geometry, p)(*inputs)
@@ -491,6 +335,7 @@ def conv_transpose2d(
     output_padding: Any = 0,
     groups: int = 1,
     dilation: Any = 1,
+    algorithm: str = "auto",
 ) -> Tensor:
     """Run a convolution backwards ("deconvolution"): the adjoint of `conv2d`.
 
@@ -507,7 +352,7 @@ def conv_transpose2d(
         stride, dilation: int or (height, width); pixels.
         padding: what the convolution pads, here cut off.
         output_padding: rows and columns added at the end, less than stride or dilation.
-        groups: as in `conv2d`.
+        groups, algorithm: as in `conv2d`.
 
     Returns:
         (N, O, OH, OW),
@@ -516,7 +361,7 @@ def conv_transpose2d(
     Raises:
         ValueError, TypeError: as `conv2d`.
     """
-    geometry = Geometry.of(stride, padding, dilation, groups)
+    geometry = Geometry.of(stride, padding, dilation, groups, algorithm)
     form = "C, O/groups, KH, KW"
     C, O = _check("conv_transpose2d", x, weight, bias, geometry.groups, form)
     if x.shape[1] != C:

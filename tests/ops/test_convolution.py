@@ -9,16 +9,13 @@ from hypothesis import given
 from minifcn import Tensor, arrays, ops
 from minifcn.laws import LawError, check_gradients
 from minifcn.laws.cases import convolutions
-from minifcn.ops import bands, convolution
-from minifcn.ops.convolution import (
-    Geometry,
-    UnitStride,
-    conv2d_definition,
-    conv_transpose2d_definition,
-)
+from minifcn.ops import bands, convolution, windows, winograd
+from minifcn.ops.algorithms import Geometry
+from minifcn.ops.convolution import conv2d_definition, conv_transpose2d_definition
+from minifcn.ops.strides import UnitStride
 from tests.ops import common
 
-WAYS = ["bands", "windows", "own choice"]
+WAYS = ["bands", "windows", "winograd", "own choice"]
 
 
 @pytest.fixture(autouse=True)
@@ -104,25 +101,25 @@ def test_int_and_pair_arguments_mean_the_same(rng, arguments):
 # ---- which way is taken
 
 
-def ways_taken(x_shape, w_shape, **arguments):
+def ways_taken(x_shape, w_shape, dtype="float64", **arguments):
     """The ways of the three maps of one forward and backward pass."""
     taken = []
-    own = convolution._way
+    own = convolution.algorithm_for
 
-    def spy(y, w, geometry):
-        taken.append(own(y, w, geometry).__name__.rpartition(".")[2])
-        return own(y, w, geometry)
+    def spy(*given):
+        taken.append(own(*given).__name__.rpartition(".")[2])
+        return own(*given)
 
-    x, w = Tensor(np.ones(x_shape), True), Tensor(np.ones(w_shape), True)
-    with mock.patch.object(convolution, "_way", spy):
+    x, w = (Tensor(np.ones(shape, dtype), True) for shape in (x_shape, w_shape))
+    with mock.patch.object(convolution, "algorithm_for", spy):
         y = ops.conv2d(x, w, **arguments)
-        y.backward(np.ones(y.shape))
+        y.backward(np.ones(y.shape, dtype))
     return taken
 
 
 def test_large_maps_go_by_bands_and_small_ones_by_windows():
     assert ways_taken((2, 3, 6, 5), (8, 3, 3, 2)) == ["windows"] * 3
-    with mock.patch.object(convolution.windows, "COLUMNS", 100):
+    with mock.patch.object(windows, "COLUMNS", 100):
         assert ways_taken((2, 3, 6, 5), (8, 3, 3, 2)) == ["bands"] * 3
         assert ways_taken((2, 3, 9, 8), (4, 3, 2, 3), stride=(3, 2)) == ["bands"] * 3
         # 2 · 2 · 2 output pixels, 9 output channels
@@ -130,9 +127,68 @@ def test_large_maps_go_by_bands_and_small_ones_by_windows():
     assert ways_taken((1, 9, 200, 201), (9, 9, 3, 2)) == ["bands"] * 3
 
 
+def test_many_channels_under_3_by_3_kernels_go_by_winograd():
+    x, w = (2, 17, 32, 18), (16, 17, 3, 3)
+    assert ways_taken(x, w, "float32", padding=1) == ["winograd"] * 3
+    assert "winograd" not in ways_taken(x, w, "float64", padding=1)
+    assert "winograd" not in ways_taken(x, w, "float32")  # 960 pixels
+    assert "winograd" not in ways_taken(x, w, "float32", padding=4, dilation=(1, 2))
+    assert "winograd" not in ways_taken(x, (15, 17, 3, 3), "float32", padding=1)
+    assert "winograd" not in ways_taken(x, (16, 17, 3, 2), "float32", padding=1)
+    # Ten channels a group; and stride 2 leaves 3 × 3 of a kernel of 5 × 6.
+    assert "winograd" not in ways_taken(
+        (2, 20, 40, 40), (20, 10, 3, 3), "float32", groups=2
+    )
+    assert (
+        ways_taken((1, 4, 80, 70), (16, 4, 5, 6), "float32", stride=2)
+        == ["winograd"] * 3
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["bands", "windows", "winograd"])
+@pytest.mark.parametrize("op", ["conv2d", "conv2d_relu", "conv_transpose2d"])
+def test_the_algorithm_asked_for_is_taken(op, algorithm):
+    names = ["correlate", "input_gradient", "weight_gradient"]
+    module = {"bands": bands, "windows": windows, "winograd": winograd}[algorithm]
+    calls = []
+
+    def spied(name):
+        own = getattr(module, name)
+        return mock.patch.object(
+            module, name, lambda *given: calls.append(name) or own(*given)
+        )
+
+    x = Tensor(np.ones((2, 3, 6, 5)), requires_grad=True)
+    w = Tensor(np.ones((3, 3, 3, 3)), requires_grad=True)
+    with spied(names[0]), spied(names[1]), spied(names[2]):
+        y = getattr(ops, op)(x, w, padding=1, algorithm=algorithm)
+        y.backward(np.ones(y.shape))
+    # Two of them call another for their work.
+    assert set(calls) == set(names)
+
+
+@pytest.mark.parametrize(
+    "words, arguments",
+    [
+        ("algorithm is 'fft'; it must be one of auto, bands,", {"algorithm": "fft"}),
+        (
+            "'winograd', which takes 3 × 3 kernels without .* 3 × 3 with dilation .*2",
+            {"algorithm": "winograd", "dilation": 2},
+        ),
+        ("is 2 × 2 with", {"algorithm": "winograd", "stride": 2}),
+        ("on the device 'cpu' it must be auto or bands", {"algorithm": "columns"}),
+    ],
+)
+@pytest.mark.parametrize("op", [ops.conv2d, ops.conv_transpose2d])
+def test_algorithms_that_cannot_do_it_are_refused(op, words, arguments):
+    x, w = Tensor(np.ones((2, 3, 9, 8))), Tensor(np.ones((3, 3, 3, 3)))
+    with pytest.raises(ValueError, match=words):
+        op(x, w, **arguments)
+
+
 @pytest.mark.parametrize("way", ["bands", "windows"])
 def test_each_way_has_its_own_three_maps(rng, way):
-    module = getattr(convolution, way)
+    module = {"bands": bands, "windows": windows}[way]
     x, w = Tensor(rng.normal(size=(2, 3, 6, 5)), True), rng.normal(size=(4, 3, 3, 2))
     names = ("correlate", "input_gradient", "weight_gradient")
     spies = {name: mock.Mock(side_effect=getattr(module, name)) for name in names}
@@ -228,7 +284,7 @@ def everything(op, inputs):
 
 
 @pytest.mark.parametrize("partial_size", [bands.PARTIAL_SIZE, 0])
-@pytest.mark.parametrize("way", ["bands", "windows"])
+@pytest.mark.parametrize("way", ["bands", "windows", "winograd"])
 @pytest.mark.parametrize("op", [ops.conv2d, ops.conv_transpose2d])
 def test_any_number_of_threads_gives_the_same_numbers(rng, op, way, partial_size):
     shape = (6, 5, 3, 2) if op is ops.conv2d else (5, 6, 3, 2)
@@ -237,8 +293,11 @@ def test_any_number_of_threads_gives_the_same_numbers(rng, op, way, partial_size
     with (
         common.using(way),
         mock.patch.object(bands, "BAND_BYTES", 3000),
+        mock.patch.object(winograd, "LEAST_TILES", 3),
+        mock.patch.object(winograd, "BAND_BYTES", 1),
         mock.patch.object(arrays, "SMALL", 0),
         mock.patch.object(bands, "PARTIAL_SIZE", partial_size),
+        mock.patch.object(winograd, "PARTIAL_SIZE", partial_size),
     ):
         for threads in (1, 2, 3):
             arrays.set_threads(threads)
@@ -252,7 +311,7 @@ def test_blocks_of_input_channels_equal_all_at_once(rng):
     inputs = [rng.normal(size=(2, 9, 5, 4)), rng.normal(size=(50, 9, 4, 3))]
     with common.using("windows"):
         together = everything(ops.conv2d, inputs)
-        with mock.patch.object(convolution.windows, "COLUMNS", 1):
+        with mock.patch.object(windows, "COLUMNS", 1):
             apart = everything(ops.conv2d, inputs)
     for one, many in zip(together, apart):
         common.close(many, one)
@@ -262,7 +321,7 @@ def test_blocks_of_input_channels_equal_all_at_once(rng):
 def test_laws_hold_in_blocks_of_one_channel(subject):
     with (
         common.using("windows"),
-        mock.patch.object(convolution.windows, "COLUMNS", 1),
+        mock.patch.object(windows, "COLUMNS", 1),
     ):
         common.hold(subject)
 
@@ -289,10 +348,10 @@ def test_only_wanted_gradients_are_computed(rng, op, wanted):
 
 
 @pytest.mark.parametrize("name", ["correlate", "input_gradient", "weight_gradient"])
-@pytest.mark.parametrize("way", ["bands", "windows"])
+@pytest.mark.parametrize("way", ["bands", "windows", "winograd"])
 def test_faults_within_a_way_are_caught(way, name):
     """Each of the three maps, reading one row too low."""
-    module = getattr(convolution, way)
+    module = {"bands": bands, "windows": windows, "winograd": winograd}[way]
     own = getattr(module, name)
 
     def shifted(a, b, start, *rest):
