@@ -8,7 +8,7 @@ NumPy and on CuPy. On the CPU an operator cuts its work into bands and hands the
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import pairwise
@@ -158,8 +158,21 @@ def check_float(array: Array, name: str) -> None:
 
 
 def threads() -> int:
-    """Return how many workers `parallel` uses: all processors, unless set otherwise."""
-    return _threads or usable_processors()
+    """Return how many workers `parallel` uses.
+
+    That is the number set by `set_threads`; or else what the environment asks for, as
+    other libraries have it; or else all processors.
+    """
+    return _threads or min(_asked or usable_processors(), usable_processors())
+
+
+def threads_asked_for(environment: Mapping[str, str]) -> int:
+    """Read OPENBLAS_NUM_THREADS, or else OMP_NUM_THREADS; 0 if neither is a number."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        first = environment.get(name, "").split(",")[0].strip()  # of nested levels
+        if first.isdecimal() and int(first) > 0:
+            return int(first)
+    return 0
 
 
 def usable_processors() -> int:
@@ -170,11 +183,12 @@ def usable_processors() -> int:
     return os.cpu_count() or 1
 
 
-_threads = 0  # all processors
+_threads = 0  # not set
+_asked = threads_asked_for(os.environ)
 
 
 def set_threads(count: int) -> None:
-    """Set how many workers `parallel` uses; 0 means all processors."""
+    """Set how many workers `parallel` uses; 0 means as many as before any setting."""
     global _threads
     if count < 0:
         raise ValueError(f"the number of threads is {count}; it must be 0 or more")

@@ -79,7 +79,8 @@ def test_both_float_types_pass():
 # ---- threads
 
 
-def test_thread_count_is_set_and_reset():
+def test_thread_count_is_set_and_reset(monkeypatch):
+    monkeypatch.setattr(arrays, "_asked", 0)
     arrays.set_threads(3)
     assert arrays.threads() == 3
     arrays.set_threads(0)
@@ -87,6 +88,33 @@ def test_thread_count_is_set_and_reset():
     with pytest.raises(ValueError, match="threads is -1; it must be 0 or more"):
         arrays.set_threads(-1)
     assert arrays.threads() == arrays.usable_processors()
+
+
+@pytest.mark.parametrize(
+    "environment, expected",
+    [
+        ({}, 0),
+        ({"OMP_NUM_THREADS": "3"}, 3),
+        ({"OMP_NUM_THREADS": "3,2"}, 3),
+        ({"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "3"}, 2),
+        ({"OPENBLAS_NUM_THREADS": "", "OMP_NUM_THREADS": "3"}, 3),
+        ({"OPENBLAS_NUM_THREADS": "0"}, 0),
+        ({"OMP_NUM_THREADS": "all"}, 0),
+        ({"OMP_NUM_THREADS": "-1"}, 0),
+    ],
+)
+def test_threads_that_the_environment_asks_for(environment, expected):
+    assert arrays.threads_asked_for(environment) == expected
+
+
+def test_the_environment_counts_unless_a_number_is_set(monkeypatch):
+    monkeypatch.setattr(arrays, "usable_processors", lambda: 4)
+    monkeypatch.setattr(arrays, "_asked", 3)
+    assert arrays.threads() == 3
+    monkeypatch.setattr(arrays, "_asked", 9)  # more than there are: OpenBLAS caps it
+    assert arrays.threads() == 4
+    arrays.set_threads(7)
+    assert arrays.threads() == 7
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
