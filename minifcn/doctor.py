@@ -7,6 +7,7 @@ that cannot be made is left out or said to be missing: the doctor itself does no
 
 import importlib
 import importlib.metadata
+import json
 import os
 import platform
 import re
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from . import arrays, emulated
+from . import arrays, coretype, emulated
 
 OK, SLOW, MISSING, BROKEN = "ok", "slow", "missing", "broken"
 
@@ -76,7 +77,7 @@ class Report:
 
 
 def examine() -> Report:
-    """Look at this machine; takes two or three seconds, most of them for imports."""
+    """Look at this machine; takes three seconds or so, for imports and for products."""
     return Report(
         [
             python(),
@@ -84,7 +85,8 @@ def examine() -> Report:
             processor(),
             cores(),
             memory(),
-            *_present(blas(threadpool_info(), cpu_features(), os.environ)),
+            *_present(blas(threadpool_info())),
+            *_present(blas_kernels(threadpool_info(), cpu_features())),
             matrix_product(),
             cxx(),
             *gpu(),
@@ -274,35 +276,26 @@ def faster_kernels(architecture: str, features: set[str]) -> str:
     return ""
 
 
-def blas(
-    pools: list[dict[str, Any]], features: set[str], environment: Any
-) -> Finding | None:
-    """The library that multiplies NumPy's matrices, and whether its kernels fit.
+def blas(pools: list[dict[str, Any]]) -> Finding | None:
+    """The library that multiplies NumPy's matrices.
 
     Args:
         pools: what threadpoolctl found.
-        features: as :func:`cpu_features`.
-        environment: as `os.environ`.
     """
-    found = [pool for pool in pools if pool["user_api"] == "blas"]
-    if not found:
+    pool = numpys_blas(pools)
+    if not pool:
         return _unlisted_blas()
-    pool = next((pool for pool in found if "numpy" in pool["filepath"]), found[0])
-    name, kernels = pool["internal_api"], pool.get("architecture", "")
-    detail = f"{name} {pool['version'] or ''}".strip()
+    detail = f"{pool['internal_api']} {pool['version'] or ''}".strip()
+    kernels = pool.get("architecture")
     detail += f", {kernels} kernels" if kernels else ""
-    detail += f", {pool['num_threads']} threads"
-    better = faster_kernels(kernels, features) if name == "openblas" else ""
-    if not better:
-        return Finding("BLAS", OK, detail)
-    detail += f"; the processor has {vector_width(features)}"
-    return Finding("BLAS", SLOW, detail, _choose_kernels(better, environment))
+    return Finding("BLAS", OK, f"{detail}, {pool['num_threads']} threads")
 
 
-def _choose_kernels(kernels: str, environment: Any) -> str:
-    if "OPENBLAS_CORETYPE" in environment:
-        return "unset OPENBLAS_CORETYPE"
-    return f"export OPENBLAS_CORETYPE={kernels}"
+def numpys_blas(pools: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """NumPy's own BLAS among what threadpoolctl found: other libraries bring theirs."""
+    found = [pool for pool in pools if pool["user_api"] == "blas"]
+    own = [pool for pool in found if "numpy" in pool["filepath"]]
+    return next(iter(own or found), None)
 
 
 def _unlisted_blas() -> Finding | None:
@@ -318,14 +311,17 @@ def _unlisted_blas() -> Finding | None:
     return Finding("BLAS", SLOW, f"NumPy without a fast BLAS ({name})", mend)
 
 
-def matrix_product(size: int = 768, seconds: float = 0.25) -> Finding:
-    """Time float32 products of two (size, size) matrices for that many seconds."""
+def matrix_product() -> Finding:
+    """How fast this process multiplies matrices."""
+    return Finding("matrix product", OK, f"{product_rate():.0f} GFLOP/s in float32")
+
+
+def product_rate(size: int = 768, seconds: float = 0.25) -> float:
+    """Multiply float32 matrices (size, size) for that many seconds; return GFLOP/s."""
     a = np.full((size, size), 0.5, np.float32)
     y = np.empty_like(a)
     best = _best_time(lambda: np.matmul(a, a, out=y), seconds)
-    rate = 2 * size**3 / best / 1e9
-    detail = f"{rate:.0f} GFLOP/s in float32"
-    return Finding("matrix product", OK, detail)
+    return 2 * size**3 / best / 1e9
 
 
 def _best_time(task: Callable[[], object], seconds: float) -> float:
@@ -338,6 +334,121 @@ def _best_time(task: Callable[[], object], seconds: float) -> float:
         task()
         best = min(best, time.perf_counter() - before)
     return best
+
+
+# ---- what other kernels are worth
+
+WORTH = 1.1  # times as fast: less is noise, and not worth a setting
+
+
+class Product(NamedTuple):
+    """Matrix products of a process of its own: OpenBLAS's kernels, and GFLOP/s."""
+
+    kernels: str
+    rate: float
+
+
+def blas_kernels(
+    pools: list[dict[str, Any]],
+    features: set[str],
+    told: str | None = None,
+    measure: Callable[[str], Product | None] | None = None,
+) -> Finding | None:
+    """Whether OpenBLAS takes the kernels that fit, and what those that do are worth.
+
+    What counts is how it chooses in the user's own environment, as where minifcn is
+    imported as a library; the command line may have chosen better (`coretype`).
+
+    Args:
+        pools: what threadpoolctl found in this process.
+        features: as :func:`cpu_features`.
+        told: the kernels that the command line has set; by default, as it has.
+        measure: as :func:`measure_kernels`.
+    """
+    pool = numpys_blas(pools)
+    if not pool or pool["internal_api"] != "openblas":
+        return None
+    told = coretype.told() if told is None else told
+    measure = measure or measure_kernels
+    kernels = pool.get("architecture", "")
+    if not told and not faster_kernels(kernels, features):
+        return _kernels_fit(kernels)
+    return _try_kernels(features, bool(told), measure)
+
+
+def _try_kernels(
+    features: set[str], told: bool, measure: Callable[[str], Product | None]
+) -> Finding:
+    now = measure("")
+    if not now:
+        return _kernels("not measured: a process of its own gave no answer")
+    better = faster_kernels(now.kernels, features)
+    if not better:
+        return _kernels_fit(now.kernels)
+    faster = measure(better)
+    if not faster:
+        detail = f"{better} should be faster than {now.kernels}"
+        return _kernels(f"{detail}, but could not be tried")
+    if now.kernels == faster.kernels:
+        return _kernels(f"{now.kernels}; this OpenBLAS has no {better}")
+    # In turns: a machine that speeds up or slows down does so for both.
+    now, faster = _fastest(now, measure("")), _fastest(faster, measure(better))
+    return _compare(now, faster, told)
+
+
+def _kernels(detail: str) -> Finding:
+    return Finding("BLAS kernels", OK, detail)
+
+
+def _kernels_fit(kernels: str) -> Finding:
+    return _kernels(f"{kernels} fits this processor: nothing is to be set")
+
+
+def _fastest(first: Product, second: Product | None) -> Product:
+    return second if second and second.rate > first.rate else first
+
+
+def _compare(now: Product, faster: Product, told: bool) -> Finding:
+    ratio = faster.rate / now.rate
+    detail = (
+        f"{faster.kernels} is {ratio:.2f} times as fast as {now.kernels} "
+        f"({faster.rate:.0f} and {now.rate:.0f} GFLOP/s)"
+    )
+    if ratio < WORTH:
+        return _kernels(f"{detail}: nothing need be set")
+    if told:
+        detail += "; the command line sets it, a program that imports minifcn must"
+    mend = f"export {coretype.VARIABLE}={faster.kernels}"
+    return Finding("BLAS kernels", SLOW, detail, mend)
+
+
+def measure_kernels(kernels: str) -> Product | None:
+    """Time products in a new process, with these kernels; None if that fails.
+
+    Args:
+        kernels: a name for OpenBLAS, or "" for what the user's environment gives.
+    """
+    environment = dict(os.environ)
+    if kernels:
+        environment[coretype.VARIABLE] = kernels
+    elif coretype.told():
+        environment.pop(coretype.VARIABLE, None)
+    command = [sys.executable, "-m", __name__]
+    try:
+        answer = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=20
+        )
+        return Product(**json.loads(answer.stdout))
+    # Kernels that the processor cannot run end the process without an answer.
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return None
+
+
+def _answer() -> None:
+    """Print this process's `Product`, for `measure_kernels`."""
+    pool = numpys_blas(threadpool_info()) or {}
+    product = Product(pool.get("architecture", ""), product_rate())
+    print(json.dumps(product._asdict()))
 
 
 # ---- the GPU
@@ -476,3 +587,7 @@ def installed_cupy() -> list[str]:
     return sorted(
         name for name in names if re.fullmatch(r"cupy(-cuda\d+x)?", name or "")
     )
+
+
+if __name__ == "__main__":
+    _answer()

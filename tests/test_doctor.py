@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minifcn import doctor
-from minifcn.doctor import BROKEN, MISSING, OK, SLOW, Finding, Gpu, Report
+from minifcn.doctor import BROKEN, MISSING, OK, SLOW, Finding, Gpu, Product, Report
 
 HASWELL = {
     "user_api": "blas",
@@ -160,16 +160,9 @@ def test_container_memory_limit(tmp_path):
 # ---- BLAS
 
 
-def test_kernels_slower_than_the_processor():
-    found = doctor.blas([HASWELL], AVX512, {})
-    assert found.status == SLOW
-    assert found.mend == "export OPENBLAS_CORETYPE=SkylakeX"
-    assert "Haswell kernels, 2 threads; the processor has AVX-512" in found.detail
-
-
-def test_kernels_chosen_by_the_environment():
-    found = doctor.blas([HASWELL], AVX512, {"OPENBLAS_CORETYPE": "Haswell"})
-    assert (found.status, found.mend) == (SLOW, "unset OPENBLAS_CORETYPE")
+def test_blas_is_named_with_its_kernels():
+    expected = "openblas 0.3.31, Haswell kernels, 2 threads"
+    assert doctor.blas([HASWELL]) == Finding("BLAS", OK, expected)
 
 
 @pytest.mark.parametrize(
@@ -194,24 +187,141 @@ def test_faster_kernels(kernels, features, better):
 def test_numpys_own_blas_is_the_one_that_counts():
     other = HASWELL | {"filepath": "/venv/torch/lib/libmkl.so", "internal_api": "mkl"}
     openmp = {"user_api": "openmp", "filepath": "/usr/lib/libgomp.so"}
-    assert "openblas" in doctor.blas([openmp, other, HASWELL], AVX2, {}).detail
+    assert "openblas" in doctor.blas([openmp, other, HASWELL]).detail
 
 
 def test_numpy_without_a_fast_blas(monkeypatch):
     built = {"Build Dependencies": {"blas": {"name": "blas"}}}
     monkeypatch.setattr(doctor.np, "show_config", lambda mode: built)
-    found = doctor.blas([], AVX2, {})
+    found = doctor.blas([])
     assert found.status == SLOW
     assert found.mend.endswith(
         "pip install --force-reinstall --only-binary=numpy numpy"
     )
     built["Build Dependencies"]["blas"]["name"] = "accelerate"
-    assert doctor.blas([], AVX2, {}) == Finding("BLAS", OK, "accelerate")
+    assert doctor.blas([]) == Finding("BLAS", OK, "accelerate")
 
 
 def test_matrix_product_counts_two_operations_per_product(monkeypatch):
     monkeypatch.setattr(doctor, "_best_time", lambda task, seconds: 0.002)
-    assert doctor.matrix_product(size=1000).detail == "1000 GFLOP/s in float32"
+    assert doctor.product_rate(size=1000) == 1000
+    monkeypatch.setattr(doctor, "product_rate", lambda: 429.6)
+    assert doctor.matrix_product().detail == "430 GFLOP/s in float32"
+
+
+# ---- what other kernels are worth
+
+
+class Machine:
+    """Measures as a machine with these rates would, and notes what it was asked for."""
+
+    def __init__(self, by_itself, **rates):
+        self.by_itself, self.rates, self.asked = by_itself, rates, []
+
+    def __call__(self, kernels):
+        self.asked.append(kernels)
+        kernels = kernels or self.by_itself
+        rate = self.rates.get(kernels)
+        return Product(kernels, rate) if rate else None
+
+
+def kernels_found(machine, running, features=AVX512, told=""):
+    pools = [HASWELL | {"architecture": running}]
+    found = doctor.blas_kernels(pools, features, told, machine)
+    assert found.name == "BLAS kernels"
+    return found
+
+
+def test_other_kernels_are_worth_their_ratio():
+    zen5 = Machine("Haswell", Haswell=250.0, SkylakeX=430.0)
+    found = kernels_found(zen5, "Haswell")
+    assert (found.status, found.mend) == (SLOW, "export OPENBLAS_CORETYPE=SkylakeX")
+    assert found.detail == (
+        "SkylakeX is 1.72 times as fast as Haswell (430 and 250 GFLOP/s)"
+    )
+    assert zen5.asked == ["", "SkylakeX", "", "SkylakeX"]
+
+
+def test_what_the_command_line_has_set_is_compared_with_what_a_library_gets():
+    zen5 = Machine("Haswell", Haswell=250.0, SkylakeX=430.0)
+    found = kernels_found(zen5, "SkylakeX", told="SkylakeX")
+    assert (found.status, found.mend) == (SLOW, "export OPENBLAS_CORETYPE=SkylakeX")
+    assert "1.72 times as fast as Haswell" in found.detail
+    assert "a program that imports minifcn must" in found.detail
+
+
+@pytest.mark.parametrize("told, asked", [("", []), ("SkylakeX", [""])])
+def test_nothing_is_to_be_set_where_openblas_chooses_well(told, asked):
+    machine = Machine("SkylakeX", SkylakeX=430.0)
+    found = kernels_found(machine, "SkylakeX", told=told)
+    assert (found.status, found.mend) == (OK, "")
+    assert found.detail == "SkylakeX fits this processor: nothing is to be set"
+    assert machine.asked == asked
+
+
+def test_nothing_is_to_be_set_where_it_would_gain_nothing():
+    found = kernels_found(Machine("Zen", Zen=187.0, SkylakeX=193.0), "Zen")
+    assert (found.status, found.mend) == (OK, "")
+    assert "1.03 times as fast as Zen" in found.detail
+
+
+def test_each_kind_of_kernels_counts_at_its_best():
+    rates = iter([100.0, 430.0, 250.0, 100.0])
+
+    def measure(kernels):
+        return Product(kernels or "Haswell", next(rates))
+
+    assert "1.72 times" in kernels_found(measure, "Haswell").detail
+
+
+@pytest.mark.parametrize(
+    "machine, expected",
+    [
+        (
+            Machine("Haswell", Haswell=250.0),
+            "SkylakeX should be faster than Haswell, but could not be tried",
+        ),
+        (Machine("Haswell"), "not measured: a process of its own gave no answer"),
+    ],
+    ids=["they crash", "nothing answers"],
+)
+def test_kernels_that_cannot_be_tried(machine, expected):
+    found = kernels_found(machine, "Haswell")
+    assert found == Finding("BLAS kernels", OK, expected)
+
+
+def test_openblas_built_without_the_better_kernels():
+    def measure(kernels):
+        return Product("Haswell", 250.0)
+
+    found = kernels_found(measure, "Haswell")
+    assert (found.status, found.mend) == (OK, "")
+    assert found.detail == "Haswell; this OpenBLAS has no SkylakeX"
+
+
+def test_another_blas_has_no_kernels_to_choose():
+    mkl = HASWELL | {"internal_api": "mkl", "architecture": "Haswell"}
+    assert doctor.blas_kernels([mkl], AVX512) is None
+    assert doctor.blas_kernels([], AVX512) is None
+
+
+def test_products_are_timed_in_a_process_of_their_own(monkeypatch):
+    own = doctor.numpys_blas(doctor.threadpool_info()) or {}
+    if own.get("internal_api") != "openblas" or doctor.platform.machine() != "x86_64":
+        pytest.skip("needs OpenBLAS on x86-64")
+    old = "Nehalem"  # which every x86-64 can run
+    product = doctor.measure_kernels(old)
+    assert product.kernels == old
+    assert product.rate > 0
+    monkeypatch.setenv("OPENBLAS_CORETYPE", old)
+    assert doctor.measure_kernels("").kernels == old
+    monkeypatch.setattr(doctor.coretype, "_told", old)  # now the user has not set it
+    assert doctor.measure_kernels("").kernels != old
+
+
+def test_a_process_without_an_answer_is_no_measurement(monkeypatch):
+    monkeypatch.setattr(doctor.sys, "executable", "/bin/false")
+    assert doctor.measure_kernels("") is None
 
 
 # ---- GPU

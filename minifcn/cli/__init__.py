@@ -12,6 +12,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from minifcn import coretype
+
 COMMANDS = {
     "demo": "draw scenes, train FCN-32s, 16s and 8s on them, and compare",
     "train": "train a net on a data set, or go on with a run",
@@ -30,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments, without the program's name; those of the process if None.
     """
+    coretype.tell()  # before anything imports NumPy
     for stream in (sys.stdout, sys.stderr):  # a terminal may not know × or ·
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
