@@ -13,6 +13,7 @@ from .arrays import (
     on_cpu,
     to_device,
     to_numpy,
+    workspace,
 )
 from .cuda import Kernels
 from .nn import Parameter
@@ -77,21 +78,27 @@ class SGD:
         # Made at the first move: what is frozen takes no memory.
         if name not in self.velocity:
             self.velocity[name] = array_module(w).zeros(w.shape, w.dtype)
-        # NumPy scalars of w's dtype: float32 stays float32.
-        lr = w.dtype.type(self.lr * parameter.lr_mult)
-        decay = w.dtype.type(self.weight_decay * parameter.decay_mult)
-        momentum, share = w.dtype.type(self.momentum), w.dtype.type(1 / divide_by)
-        v = self.velocity[name]
+        rate = self.lr * parameter.lr_mult
+        decay = self.weight_decay * parameter.decay_mult
+        v, number = self.velocity[name], w.dtype.type  # float32 stays float32
         if not on_cpu(w):
-            KERNELS.sgd(w.size, g, v, w, w.size, lr, momentum, decay, share)
+            numbers = map(number, (rate, self.momentum, decay, 1 / divide_by))
+            KERNELS.sgd(w.size, g, v, w, w.size, *numbers)
             return
+        # lr · (g / n + decay · w) = lr / n · (g + n · decay · w): a pass less over g.
+        share, pull = number(rate / divide_by), number(divide_by * decay)
+        momentum = number(self.momentum)
 
-        # Runs on matching pieces of the three arrays, which stay in the cache.
+        # Runs on matching pieces of the three arrays, which stay in the cache: each
+        # number comes from memory once, and w and v go back once.
         def move(w: Array, g: Array, v: Array) -> None:
-            change = g * share  # a copy: g stays as it is
-            if decay:  # 0 for biases
-                change += decay * w
-            change *= lr  # inside the velocity, as in Caffe
+            change = workspace("change", w.shape, w.dtype)  # g stays as it is
+            if pull:  # 0 for biases
+                np.multiply(w, pull, out=change)
+                change += g
+                change *= share  # inside the velocity, as in Caffe
+            else:
+                np.multiply(g, share, out=change)
             v *= momentum
             v += change
             w -= v

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minifcn import arrays, nn, optim
+from tests.ops.common import peak_of
 
 
 class Caffe:
@@ -84,6 +85,16 @@ def test_wrong_rules_are_told_apart(rng):
 def test_step_in_pieces_is_the_same(rng, monkeypatch):
     monkeypatch.setattr(arrays, "PIECE", 5)
     test_sgd_is_caffes(rng, 0.9, 0.05, 2, "float64")
+
+
+def test_step_takes_no_memory_but_pieces(rng, monkeypatch):
+    monkeypatch.setattr(arrays, "threads", lambda: 2)
+    weight = nn.Parameter(rng.normal(size=1 << 21).astype(np.float32))
+    weight.grad = weight.data.copy()
+    sgd = optim.SGD([weight], lr=0.1, momentum=0.9, weight_decay=0.01)
+    sgd.step()  # makes the velocity
+    _, peak = peak_of(sgd.step)
+    assert peak < weight.data.nbytes / 3  # a piece for each thread
 
 
 def test_gradient_of_any_layout_is_taken(rng):
