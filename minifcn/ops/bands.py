@@ -11,6 +11,9 @@ one 500 × 500 image that is 1 GiB, written to memory and read back. Two ideas a
   KH matrix products add up to the result:
 
       y[:, band] = Σᵢ w[:, :, i, :] @ U[:, band moved down by i]
+
+(Where there are fewer taps than outputs, the copies are cheaper than the products that
+they save: then all is unrolled, the kernel's rows too, and one product is left.)
 """
 
 import numpy as np
@@ -39,21 +42,23 @@ def correlate(
     """
     y = epilogue.out
     (N, O, OH, OW), (_, C, KH, KW) = y.shape, w.shape
-    # A matrix for each row of the kernel: (KH, O, C·KW).
-    rows_of_w = np.ascontiguousarray(w.transpose(2, 0, 1, 3)).reshape(KH, O, C * KW)
-    bands = _bands(N, OH, C * KW * OW * y.itemsize)
+    I = _unrolled_rows(w)
+    # A matrix for each product: (KH / I, O, C·I·KW).
+    matrices = w.reshape(O, C, -1, I, KW).transpose(2, 0, 1, 3, 4)
+    matrices = np.ascontiguousarray(matrices).reshape(-1, O, C * I * KW)
+    bands = _bands(N, OH, max(C * I * KW, O) * OW * y.itemsize)
 
     def band(task: tuple[int, slice]) -> None:
         n, rows = task
         R = rows.stop - rows.start  # output rows of this band
-        # U is (C·KW, (R + DH·(KH − 1))·OW).
-        U = _unroll(x[n], rows, start, (KH, KW), dilation, OW)
+        # U is (C·I·KW, (R + DH·(KH − I))·OW).
+        U = _unroll(x[n], rows, start, (KH, KW), dilation, OW, I)
         total = workspace("total", (O, R * OW), y.dtype)
         part = workspace("part", (O, R * OW), y.dtype)
-        for i in range(KH):
-            below = U[:, i * dilation[0] * OW :][:, : R * OW]  # (C·KW, R·OW), a view
+        for i, matrix in enumerate(matrices):
+            below = U[:, i * dilation[0] * OW :][:, : R * OW]  # (C·I·KW, R·OW), a view
             # The first product goes straight into total, which then needs no zeros.
-            np.matmul(rows_of_w[i], below, out=part if i else total)
+            np.matmul(matrix, below, out=part if i else total)
             if i:
                 total += part
         epilogue.fill(total.reshape(O, R, OW), n, rows=rows)
@@ -105,18 +110,21 @@ def _weight_gradient_by_bands(
 ) -> None:
     (N, O, OH, OW), (_, C, KH, KW) = gy.shape, gw.shape
 
+    I = _unrolled_rows(gw)
+
     def band(task: tuple[int, slice]) -> np.ndarray:
         n, rows = task
-        U = _unroll(x[n], rows, start, (KH, KW), dilation, OW)
-        part = np.empty((KH, O, C * KW), gw.dtype)
-        for i in range(KH):
+        U = _unroll(x[n], rows, start, (KH, KW), dilation, OW, I)
+        part = np.empty((KH // I, O, C * I * KW), gw.dtype)
+        for i in range(len(part)):
             _gy_times_columns(gy[n, :, rows], U, i * dilation[0], part[i])
         return part
 
-    bands = _bands(N, OH, C * KW * OW * gw.itemsize)
+    bands = _bands(N, OH, C * I * KW * OW * gw.itemsize)
     parts = parallel(band, [(n, rows) for n in range(N) for rows in bands])
-    total = np.sum(parts, axis=0)  # (KH, O, C·KW)
-    gw[...] = total.reshape(KH, O, C, KW).transpose(1, 2, 0, 3)  # (O, C, KH, KW)
+    total = np.sum(parts, axis=0)  # (KH / I, O, C·I·KW)
+    split = total.reshape(-1, O, C, I, KW).transpose(1, 2, 0, 3, 4)
+    gw[...] = split.reshape(gw.shape)  # (O, C, KH, KW)
 
 
 def _weight_gradient_by_channels(
@@ -169,19 +177,28 @@ def _unroll(
     kernel: tuple[int, int],
     dilation: tuple[int, int],
     OW: int,
+    I: int = 1,
 ) -> np.ndarray:
-    """U[(c, j), (r, q)] = x[c, top + r, left + q + DW·j] for all rows the band reads.
+    """U[(c, i, j), (r, q)] = x[c, top + r + DH·i, left + q + DW·j], for i < I.
 
-    x (C, H, W) → (C·KW, (R + DH·(KH − 1))·OW), in this thread's workspace.
+    For all rows r that the band reads: x (C, H, W) → (C·I·KW, (R + DH·(KH − I))·OW), in
+    this thread's workspace.
     """
     C, (KH, KW) = x.shape[0], kernel
-    R = rows.stop - rows.start + (KH - 1) * dilation[0]  # all rows that are read
+    R = rows.stop - rows.start + (KH - I) * dilation[0]
     inside = rows.stop <= x.shape[1] and OW == x.shape[2]
     # A 1 × 1 kernel without padding: x is its own column matrix.
     if (KH, KW) == (1, 1) and tuple(start) == (0, 0) and inside:
         return x[:, rows].reshape(C, R * OW)
-    U = workspace("columns", (C, KW, R, OW), x.dtype)
-    for j in range(KW):
-        # Tap j reads the same rows, DW·j further to the right.
-        read_grid(x, U[:, j], (start[0] + rows.start, start[1] + j * dilation[1]))
-    return U.reshape(C * KW, R * OW)
+    U = workspace("columns", (C, I, KW, R, OW), x.dtype)
+    for i, j in np.ndindex(I, KW):
+        # Each tap reads the same, DH·i rows further down and DW·j to the right.
+        first = start[0] + rows.start + i * dilation[0], start[1] + j * dilation[1]
+        read_grid(x, U[:, i, j], first)
+    return U.reshape(C * I * KW, R * OW)
+
+
+def _unrolled_rows(w: np.ndarray) -> int:
+    """Return of how many rows of the kernel the taps are unrolled: all, or each."""
+    KH = w.shape[2]
+    return KH if w[0].size <= w.shape[0] else 1
