@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from minifcn import arrays
+from minifcn import arrays, memory
 
 from . import devices, machine
 
@@ -64,6 +64,7 @@ def _prepare(settings: Settings) -> None:
     if library_of(settings) == "torch":
         _prepare_torch(settings, threads)
         return
+    memory.keep()  # as the command line does
     if settings["device"] == "cuda":
         arrays.set_tf32(settings["tf32"])
     if threads:

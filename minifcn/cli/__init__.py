@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from minifcn import coretype
+from minifcn import coretype, memory
 
 COMMANDS = {
     "demo": "draw scenes, train FCN-32s, 16s and 8s on them, and compare",
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments, without the program's name; those of the process if None.
     """
     coretype.tell()  # before anything imports NumPy
+    memory.keep()
     for stream in (sys.stdout, sys.stderr):  # a terminal may not know × or ·
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
