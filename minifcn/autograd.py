@@ -32,6 +32,11 @@ def no_grad() -> Iterator[None]:
         _recording.reset(before)
 
 
+def is_recording() -> bool:
+    """Whether the tape is written: not inside of `no_grad`."""
+    return _recording.get()
+
+
 class Tensor:
     """An array that knows how it was made.
 

@@ -10,13 +10,15 @@ Source: Long, Shelhamer and Darrell 2015, section 4.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from .. import nn, ops
-from ..autograd import Tensor
+from ..autograd import Tensor, is_recording
 from ..geometry import CoordMap, Deconv, crop_offset
+from . import strips
 from .trunks import ConvLayer, Table, vgg
 
 # How each network climbs back: (name of the enlargement, factor, pool added after it).
@@ -167,11 +169,29 @@ class FCN(nn.Module):
         """Run the coarse stream; return its scores, and the pools of the skips."""
         wanted = {pool for _, _, pool in self.streams}
         kept = {}
-        for name, step in nn.fused(self.coarse().children()):
+        for name, step in self._steps():
             x = step(x)
             if name in wanted:
                 kept[name] = x
         return x, kept
+
+    def _steps(self) -> Iterator[tuple[str, nn.Step]]:
+        """Yield the coarse stream's steps; without a tape, a block at a time in strips.
+
+        A block ends with a pool, whose name it has. Its larger maps then never exist as
+        a whole.
+        """
+        layers = list(self.coarse().children())
+        if is_recording():
+            yield from nn.fused(layers)
+            return
+        block: list[nn.Module] = []
+        for name, layer in layers:
+            block.append(layer)
+            if isinstance(layer, nn.MaxPool2d):
+                yield name, partial(strips.run, block)
+                block = []
+        yield from nn.fused(layers[len(layers) - len(block) :])
 
     def _fuse(self, up: str, y: Tensor, pool: str, skip: Tensor) -> Tensor:
         """Score the pool, crop it or the enlarged scores, and add the two."""

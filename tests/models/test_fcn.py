@@ -260,14 +260,16 @@ def test_at_once_scales_the_pools(rng):
 def test_dropout_follows_fc6_and_fc7_in_training_alone(rng):
     x = Tensor(rng.normal(size=(1, 3, 40, 33)))
     net = network("fcn32s", geometry="same", width=(4, 4, 4, 4, 4), fc_channels=32)
-    with mock.patch.object(ops, "dropout", wraps=ops.dropout) as dropout:
+    with mock.patch.object(ops, "conv2d_relu", wraps=ops.conv2d_relu) as conv:
         first, again = net(x).data, net(x).data
         np.testing.assert_array_equal(again, first)
-        dropout.reset_mock()
+        assert not any(call.args[7] for call in conv.call_args_list)
+        conv.reset_mock()
         net.train()
         assert (net(x).data != first).any()
-        assert [call.args[0].shape[1] for call in dropout.call_args_list] == [32, 32]
-        assert [call.args[1] for call in dropout.call_args_list] == [0.5, 0.5]
+    dropped = [call.args for call in conv.call_args_list if call.args[7]]
+    assert [weight.shape[0] for _, weight, *_ in dropped] == [32, 32]
+    assert [args[7] for args in dropped] == [0.5, 0.5]
     nothing = network(
         "fcn32s", geometry="same", width=(4, 4, 4, 4, 4), fc_channels=32, dropout=0.0
     ).train()
