@@ -27,6 +27,7 @@ KERNELS = Kernels(__file__)
 
 REDUCTIONS = ("mean", "sum", "none", "batch")
 LEAST = -(1 << 63)  # whole numbers may be negative here
+ALL = slice(None)
 
 
 # ---- softmax
@@ -202,8 +203,9 @@ class Labels:
 
     Attributes:
         valid: (N, …), whether the pixel counts; on the CPU.
-        classes: (N, 1, …), as `take_along_axis` wants them; 0 where ignored. For
-            kernels (N, …), of 64 bits; −1 where ignored.
+        places: (N, …), where the pixel's class is in x (N, C, …) laid out flat; that of
+            class 0 where ignored. On the CPU.
+        classes: (N, …), of 64 bits; −1 where ignored. For kernels.
         w: (N, …), the weight of the pixel's class; 0 where ignored.
         divisor: a number, not 0 even where no pixel counts. It stays on the device:
             to read it, the computer would wait for a GPU.
@@ -215,8 +217,9 @@ class Labels:
         self.reduction = reduction
         if on_cpu(target):
             self.valid = target != ignore_index
-            self.classes = np.where(self.valid, target, 0)[:, None].astype(np.intp)
-            self.w = weight[self.classes[:, 0]] * self.valid
+            classes = np.multiply(target, self.valid, dtype=np.intp, casting="unsafe")
+            self.w = weight.take(classes) * self.valid
+            self.places = _places(classes, len(weight))
         else:
             xp, n = array_module(target), target.size
             target, weight = contiguous(target), contiguous(weight)
@@ -234,13 +237,13 @@ class Labels:
             return weights + (weights == 0)  # not 0 / 0 where no pixel counts
         return dtype(max(1, len(self.w)) if self.reduction == "batch" else 1)
 
-    def weigh(self, loss: Array, images: slice = slice(None)) -> Array:
-        """Multiply the losses (n, …) of these images by their weights, in place.
+    def weigh(self, loss: Array, part: Any = ...) -> Array:
+        """Multiply the losses of these pixels by their weights, in place.
 
         On the CPU; kernels do it as they go.
         """
-        loss[~self.valid[images]] = 0  # may be ∞, and w · ∞ = 0 · ∞ would be nan
-        loss *= self.w[images]
+        loss[~self.valid[part]] = 0  # may be ∞, and w · ∞ = 0 · ∞ would be nan
+        loss *= self.w[part]
         return loss
 
     def reduce(self, loss: Array) -> Array:
@@ -255,6 +258,17 @@ class Labels:
         gy is a number, or (N, …) for reduction "none".
         """
         return contiguous((gy / self.divisor) * self.w)
+
+
+def _places(classes: np.ndarray, C: int) -> np.ndarray:
+    """Return (n·C + class)·P + pixel for each of the P pixels of each image."""
+    N, *image = classes.shape
+    P = math.prod(image)
+    places = classes.reshape(N, P) * P
+    places += np.arange(P)
+    if N > 1:
+        places += np.arange(N)[:, None] * (C * P)
+    return places.reshape(classes.shape)
 
 
 def _labels(
@@ -375,21 +389,23 @@ class NLLLoss(Function):
     def forward(self, x: Array) -> Array:
         self.shape, labels = x.shape, self.labels
         if on_cpu(x):
-            chosen = np.take_along_axis(x, labels.classes, axis=1)
-            return labels.reduce(labels.weigh(-chosen[:, 0]))
+            chosen = contiguous(x).reshape(-1).take(labels.places)
+            return labels.reduce(labels.weigh(-chosen))
         loss = array_module(x).empty_like(labels.w)
         x, sizes = contiguous(x), _sizes(x)
         KERNELS.nll_loss(loss.size, x, labels.classes, labels.w, loss, *sizes)
         return labels.reduce(loss)
 
     def backward(self, gy: Array) -> Array:
-        shares, classes = self.labels.shares(gy), self.labels.classes
+        shares, labels = self.labels.shares(gy), self.labels
         if on_cpu(gy):
             gx = np.zeros(self.shape, gy.dtype)
-            np.put_along_axis(gx, classes, -shares[:, None], axis=1)
+            gx.reshape(-1)[labels.places] = -shares
         else:
             gx = array_module(gy).empty(self.shape, gy.dtype)
-            KERNELS.nll_loss_backward(shares.size, classes, shares, gx, *_sizes(gx))
+            KERNELS.nll_loss_backward(
+                shares.size, labels.classes, shares, gx, *_sizes(gx)
+            )
         return gx
 
 
@@ -462,7 +478,9 @@ def cross_entropy_definition(
 class CrossEntropy(Function):
     """Pixelwise −w_t log softmax(x)_t; its gradient is w_t (softmax(x) − onehot(t)).
 
-    Softmax, logarithm and choice in one go, with one array of x's size.
+    Softmax, logarithm and choice in one go, with one array of x's size: first it holds
+    the probabilities, and then the gradient is written over them. On the CPU all steps
+    are done with some pixels, which stay in the cache, before the next ones.
     """
 
     def __init__(self, labels: Labels):
@@ -471,42 +489,62 @@ class CrossEntropy(Function):
     def forward(self, x: Array) -> Array:
         labels = self.labels
         x = x if on_cpu(x) else contiguous(x)
-        self.p = array_module(x).empty_like(x)  # softmax(x), (N, C, …)
+        # softmax(x), (N, C, …), in C's order, whatever x's.
+        self.p = array_module(x).empty(x.shape, x.dtype)
         loss = array_module(x).empty(labels.w.shape, x.dtype)  # (N, …)
-        if not on_cpu(x):
+        if on_cpu(x):
+            parallel(lambda part: self._fill(x, part, loss), _pixels(x))
+        else:
             KERNELS.cross_entropy(
                 loss.size, x, labels.classes, labels.w, self.p, loss, *_sizes(x)
             )
-            return labels.reduce(loss)
-        # Several images to a task where they are small; one at least.
-        images = blocks(len(x), PIECE // x[:1].size if len(x) else 1)
-        parallel(lambda part: self._fill(x[part], part, loss), images)
         return labels.reduce(loss)
 
-    def _fill(self, x: Array, images: slice, loss: Array) -> None:
-        """Fill the probabilities and weighed losses of some images, x (n, C, …)."""
-        p = self.p[images]
-        np.subtract(x, x.max(axis=1, keepdims=True), out=p)  # exp never overflows
-        # x_t − max, (n, 1, …)
-        chosen = np.take_along_axis(p, self.labels.classes[images], axis=1)
-        np.exp(p, out=p)
+    def _fill(self, x: Array, part: Any, loss: Array) -> None:
+        """Fill the probabilities and weighed losses of some pixels."""
+        scores, pixels = part
+        p = self.p[scores]
+        np.subtract(x[scores], x[scores].max(axis=1, keepdims=True), out=p)
+        # x_t − max, (n, …).
+        chosen = self.p.reshape(-1).take(self.labels.places[pixels])
+        np.exp(p, out=p)  # of what is not above 0: it never overflows
         sums = p.sum(axis=1, keepdims=True)  # (n, 1, …)
         p /= sums
         # −log softmax_t = log Σ exp(x_c − max) − (x_t − max): no log of a tiny p.
-        loss[images] = self.labels.weigh((np.log(sums) - chosen)[:, 0], images)
+        loss[pixels] = self.labels.weigh(np.log(sums[:, 0]) - chosen, pixels)
 
     def backward(self, gy: Array) -> Array:
-        shares, classes = self.labels.shares(gy), self.labels.classes
+        shares, labels = self.labels.shares(gy), self.labels
         gx = self.p  # written over: backward runs once
         if on_cpu(gy):
-            chosen = np.take_along_axis(gx, classes, axis=1) - 1  # p_t − 1, (N, 1, …)
-            np.put_along_axis(gx, classes, chosen, axis=1)
-            gx *= shares[:, None]  # one share for all C
+            parallel(lambda part: self._scale(gx, part, shares), _pixels(gx))
         else:
             KERNELS.cross_entropy_backward(
-                shares.size, classes, shares, gx, *_sizes(gx)
+                shares.size, labels.classes, shares, gx, *_sizes(gx)
             )
         return gx
+
+    def _scale(self, gx: Array, part: Any, shares: Array) -> None:
+        """Turn the probabilities of some pixels into the gradient."""
+        scores, pixels = part
+        gx.reshape(-1)[self.labels.places[pixels]] -= 1  # p_t − 1
+        gx[scores] *= shares[pixels][:, None]  # one share for all C
+
+
+def _pixels(x: Array) -> list[tuple[Any, Any]]:
+    """Cut the pixels of x (N, C, …) into parts that fit the cache, for `parallel`.
+
+    Some images, or some rows of one. Returns what picks a part's scores from x, and
+    its pixels from an array (N, …).
+    """
+    N, C, *image = x.shape
+    rows = image[0] if image else 1
+    line = max(1, x.size // max(1, N * rows))  # the scores of a row of pixels
+    if not image or rows * line <= PIECE:
+        return [(n, n) for n in blocks(N, PIECE // (rows * line))]
+    return [
+        ((n, ALL, r), (n, r)) for n in blocks(N, 1) for r in blocks(rows, PIECE // line)
+    ]
 
 
 def cross_entropy(

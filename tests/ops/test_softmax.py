@@ -191,6 +191,25 @@ def test_sum_in_float32_of_a_large_image_is_exact_enough():
     assert loss.item() == pytest.approx(250_000 * math.log(21), rel=2e-7)
 
 
+@pytest.mark.parametrize("piece", [1, 3 * 4 * 6, 2 * 4 * 5 * 6])
+@pytest.mark.parametrize("size", [(5, 6), (1, 6), (5,), (3, 2, 4), ()])
+def test_pieces_of_any_size_give_the_same_numbers(rng, piece, size):
+    """A row at a time, some rows, some images; from a part of a larger map."""
+    larger = rng.normal(size=(5, 4, *(n + 1 for n in size)))
+    x = larger[:, :, *(slice(n) for n in size)]
+    target = rng.integers(0, 4, (5, *size))
+    target[rng.random(target.shape) < 0.3] = 255
+
+    def loss(x):
+        return ops.cross_entropy(x, target, reduction="none")
+
+    with mock.patch.object(MODULE, "PIECE", piece):
+        (tensor,) = common.tensors([x], layout=lambda x: x)
+        expected = definitions.cross_entropy(x, target, reduction="none")
+        common.close(loss(tensor).data, expected)
+        check_gradients(loss, [x])
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_any_number_of_threads_gives_the_same_numbers(rng, threads):
     x, target = rng.normal(size=(5, 3, 4, 6)), rng.integers(0, 3, (5, 4, 6))
