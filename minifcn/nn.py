@@ -490,6 +490,7 @@ def fused(layers: Iterable[tuple[str, Module]]) -> Iterator[tuple[str, Step]]:
             p, after = 0.0, left[0][1] if left else None
             if after is not None and _is(after, Dropout):
                 name, _ = left.pop(0)
+                activation.check_probability(after.p)
                 p = after.p if after.training else 0.0
             step = partial(layer.forward_relu, p=p)
         yield name, step
@@ -497,7 +498,12 @@ def fused(layers: Iterable[tuple[str, Module]]) -> Iterator[tuple[str, Step]]:
 
 def _is(layer: Module, kind: type[Kind]) -> TypeGuard[Kind]:
     """Whether the layer does what `kind` does: nobody wrote it another `forward`."""
-    return isinstance(layer, kind) and type(layer).forward is kind.forward
+    return (
+        isinstance(layer, kind)
+        and type(layer).forward is kind.forward
+        and type(layer).__call__ is Module.__call__
+        and not vars(layer).keys() & {"forward", "forward_relu"}
+    )
 
 
 class Branches(Layers):

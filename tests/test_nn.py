@@ -363,6 +363,40 @@ def test_a_layer_with_a_forward_of_its_own_is_a_step_of_its_own():
     assert names_of(Named(3, 3, 1), relu, drop) == ["2"]
 
 
+def test_a_layer_that_somebody_watches_is_a_step_of_its_own():
+    class Watched(nn.Conv2d):
+        def __call__(self, *inputs):
+            return super().__call__(*inputs)
+
+    relu = nn.ReLU()
+    assert names_of(Watched(3, 3, 1), relu) == ["0", "1"]
+    relu.forward = lambda x: x * 2.0
+    assert names_of(nn.Conv2d(3, 3, 1), relu) == ["0", "1"]
+
+
+def test_a_dropout_is_asked_itself_whether_it_drops(rng):
+    x = Tensor(rng.normal(size=(1, 3, 4, 5)).astype("f"))
+    conv, drop = nn.Conv2d(3, 3, 1), nn.Dropout(0.999)
+    net = nn.Sequential(conv, nn.ReLU(), drop)
+    drop.eval()
+    np.testing.assert_array_equal(net(x).data, ops.relu(conv(x)).data)
+    with pytest.raises(ValueError, match=r"p is 1\.5; the probability of dropout"):
+        nn.Sequential(conv, nn.ReLU(), nn.Dropout(1.5)).eval()(x)
+
+
+def test_a_second_relu_may_write_over_the_first(rng):
+    x = Tensor(rng.normal(size=(1, 3, 4, 5)).astype("f"), requires_grad=True)
+    layers = [nn.Conv2d(3, 3, 1), nn.ReLU(), nn.Dropout(0.5), nn.ReLU(inplace=True)]
+    grads = []
+    for run in (nn.Sequential(*layers), nn.Sequential(*layers[:3])):
+        nn.seed(0)
+        x.grad = None
+        y = run(x)
+        y.backward(np.ones(y.shape))
+        grads.append(x.grad)
+    np.testing.assert_array_equal(*grads)
+
+
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("inplace", [False, True])
 def test_fused_or_not_the_numbers_are_the_same(rng, training, inplace):

@@ -25,6 +25,7 @@ from .cases import (
     distinct,
     eighths,
     poolings,
+    rectified_convolutions,
     seeds,
     unequal,
     whole_numbers,
@@ -330,6 +331,7 @@ for _name in ("conv2d", "conv2d_relu", "max_pool2d", "avg_pool2d"):
 judge_large("conv_transpose2d", large_windows("conv_transpose2d"), stamps)
 
 judge_gaps("conv2d", convolutions(), exactly=False)
+judge_gaps("conv2d_relu", rectified_convolutions(), exactly=False)
 judge_gaps("avg_pool2d", poolings("avg_pool2d", whole_numbers))
 judge_gaps("local_response_norm", normalizations())
 for _name in ("softmax", "log_softmax"):

@@ -196,7 +196,7 @@ class Conv2d(Function):
 class Conv2dReLU(Conv2d):
     """y = dropout(relu(convolve(x, w) + b)); y alone tells what passes backward."""
 
-    output_is_shared = True  # backward reads y
+    # y is kept for backward, but not shared: a ReLU over it would change nothing.
 
     def __init__(self, geometry: Geometry, p: float):
         self.geometry, self.p = geometry, p

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..arrays import Array, array_module, contiguous, on_cpu
 from ..cuda import Kernels
-from .activation import draw_key, draw_mask, scale_and_limit
+from .activation import draw_key, draw_mask, keep, scale_and_limit
 
 KERNELS = Kernels(__file__)
 
@@ -31,7 +31,7 @@ class Epilogue:
         bias: (O,), or None.
         relu: whether negative numbers become 0.
         p: the probability of dropout.
-        mask: of y's shape, what dropout multiplies with; on the CPU.
+        mask: of y's shape, what dropout keeps; on the CPU.
         key: what kernels draw the mask from.
         channels: those of y that are meant, of one group.
     """
@@ -50,7 +50,7 @@ class Epilogue:
         if not p:
             return Epilogue(y, bias, relu)
         if on_cpu(y):
-            return Epilogue(y, bias, relu, p, mask=draw_mask(p, y.shape, y.dtype))
+            return Epilogue(y, bias, relu, p, mask=draw_mask(p, y.shape))
         return Epilogue(y, bias, relu, p, key=draw_key())
 
     def of(self, channels: slice) -> "Epilogue":
@@ -82,7 +82,8 @@ class Epilogue:
         if self.relu:
             np.maximum(total, 0, out=out)
         if self.mask is not None:
-            out *= self.mask[:, self.channels][n, o, rows]
+            out *= out.dtype.type(1 / (1 - self.p))
+            keep(self.mask[:, self.channels][n, o, rows], out, out)
 
     def fill_on_device(self, total: Array, n: slice, rows: slice) -> None:
         """Put a piece of the product into y, by a kernel.

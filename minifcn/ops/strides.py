@@ -34,7 +34,11 @@ class UnitStride:
     def __init__(
         self, geometry: Geometry, kernel: Any, output: Any, wanted: bool = True
     ):
-        self.stride, (self.KH, self.KW) = geometry.stride, kernel
+        self.KH, self.KW = kernel
+        # With a single output there is nowhere to step to.
+        self.stride = tuple(
+            s if n > 1 else 1 for s, n in zip(geometry.stride, output, strict=True)
+        )
         self.corner = -geometry.padding[0][0], -geometry.padding[1][0]  # (top, left)
         self.plain = self.stride == (1, 1) or not wanted
         self.dilation: tuple[int, ...] = geometry.dilation
@@ -44,7 +48,10 @@ class UnitStride:
         # The grids begin at the corner, and so far apart.
         self.start, self.apart = (0, 0), geometry.dilation
         common = [gcd(s, d) for s, d in zip(self.stride, self.apart, strict=True)]
-        self.cycle = [s // g for s, g in zip(self.stride, common, strict=True)]  # S'
+        # S', or K where that is less: a longer cycle would be zeros.
+        self.cycle = [
+            min(s // g, k) for s, g, k in zip(self.stride, common, kernel, strict=True)
+        ]
         # D'.
         self.dilation = tuple(d // g for d, g in zip(self.apart, common, strict=True))
         # (A, B): the grids that are read at all; a kernel below S' leaves some out.

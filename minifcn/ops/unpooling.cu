@@ -25,8 +25,8 @@ __global__ void max_unpool_backward(const Index* indices,
                                     const unsigned long long* last, const T* gy, T* gx,
                                     Index n, Index windows, Index pixels) {
     FOR_EACH(k, n) {
-        Index pixel = k / windows * pixels + indices[k];
-        bool has = indices[k] >= 0 && (Index)last[pixel] == k + 1;  // else it was written over
+        Index index = indices[k], pixel = k / windows * pixels + index;
+        bool has = index >= 0 && (Index)last[pixel] == k + 1;  // else written over
         gx[k] = has ? gy[pixel] : T(0);
     }
 }

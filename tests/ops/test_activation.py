@@ -65,6 +65,23 @@ def test_where_nothing_passed_an_infinite_gradient_does_not_either(device, dtype
     np.testing.assert_array_equal(arrays.to_numpy(x.grad), expected)
 
 
+@pytest.mark.parametrize("device", arrays.DEVICES)
+def test_what_is_dropped_is_0_even_where_it_was_infinite(device):
+    try:
+        arrays.check_device(device)
+    except ValueError as error:
+        pytest.skip(str(error))
+    endless = np.full((1, 2, 30, 31), np.inf)
+    x = Tensor(arrays.to_device(endless, device), requires_grad=True)
+    ones = Tensor(arrays.to_device(np.ones((1, 2, 1, 1)), device))
+    y = ops.conv2d_relu(x, ones, p=0.5)
+    assert set(np.unique(arrays.to_numpy(y.data))) == {0, np.inf}
+    y = ops.dropout(x, 0.5)
+    assert set(np.unique(arrays.to_numpy(y.data))) == {0, np.inf}
+    y.backward(arrays.to_device(endless, device))
+    np.testing.assert_array_equal(arrays.to_numpy(x.grad), arrays.to_numpy(y.data))
+
+
 # ---- in place
 
 

@@ -354,3 +354,16 @@ def test_a_class_that_there_is_not_spoils_the_loss_on_a_device(loss, wrong):
         loss(x, there)
     with pytest.raises(ValueError, match=f"target holds {wrong}; it must be a class"):
         loss(Tensor(x.data.get()), target, check=False)  # the CPU waits for nobody
+
+
+@pytest.mark.parametrize("device, check", [("cpu", False), ("emulated", True)])
+def test_a_weight_that_is_none_is_refused(device, check):
+    try:
+        arrays.check_device(device)
+    except ValueError as error:
+        pytest.skip(str(error))
+    x = Tensor(arrays.to_device(np.ones((2, 3, 2, 5)), device))
+    target = arrays.to_device(np.zeros((2, 2, 5), np.int64), device)
+    weight = arrays.to_device(np.array([1.0, -2.0, 3.0]), device)
+    with pytest.raises(ValueError, match=r"weight holds -2\.0"):
+        ops.cross_entropy(x, target, weight, check=check)

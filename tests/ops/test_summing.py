@@ -30,7 +30,10 @@ def test_it_is_the_sum_of_all(device, count):
 
 
 def test_floats_are_added_in_float64(device):
-    x = np.array([1e8, 1.0, -1e8], np.float32)  # in float32 1e8 + 1 is 1e8
+    x = np.zeros(3 * THREADS, np.float32)  # a thread has one of each row of these
+    x.reshape(3, THREADS)[:, 7] = [1e8, 1.0, -1e8]  # in float32 1e8 + 1 is 1e8
+    assert to_numpy(total(to_device(x, device))) == 1
+    x = np.array([1e8, 1.0, -1e8], np.float32)  # three threads
     assert to_numpy(total(to_device(x, device))) == 1
 
 
