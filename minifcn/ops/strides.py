@@ -36,9 +36,8 @@ class UnitStride:
     ):
         self.KH, self.KW = kernel
         # With a single output there is nowhere to step to.
-        self.stride = tuple(
-            s if n > 1 else 1 for s, n in zip(geometry.stride, output, strict=True)
-        )
+        (SH, SW), (OH, OW) = geometry.stride, output
+        self.stride = SH if OH > 1 else 1, SW if OW > 1 else 1
         self.corner = -geometry.padding[0][0], -geometry.padding[1][0]  # (top, left)
         self.plain = self.stride == (1, 1) or not wanted
         self.dilation: tuple[int, ...] = geometry.dilation
