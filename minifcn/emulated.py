@@ -5,9 +5,15 @@ mixed with NumPy's. `library` is what `array_module` gives for them. Its kernels
 GPU's, compiled by the C++ compiler (see `cuda.host`).
 """
 
+import ctypes
 import os
 import shlex
 import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,13 +98,32 @@ library = Library()
 
 
 COMPILERS = ("c++", "g++", "clang++")
+FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-shared", "-fPIC", "-w")
+# A header that only C++ has: a compiler may be there without its library.
+TRIAL = '#include <new>\nextern "C" int trial() { return 17; }\n'
 
 
 class NoCompiler(ValueError):
-    """There is no C++ compiler."""
+    """There is no C++ compiler, or one that compiles nothing."""
 
 
 def compiler() -> tuple[str, ...]:
+    """Return the C++ compiler, `command`, after a trial: the first time it is asked.
+
+    Raises:
+        NoCompiler: there is none, or it cannot compile a function of one line; says
+            what is wrong, in the compiler's words.
+    """
+    words = command()
+    if told := _trial(words, shutil.which(words[0])):
+        raise NoCompiler(
+            "device 'emulated' compiles kernels with a C++ compiler, and "
+            f"{shlex.join(words)} compiles nothing: {told}"
+        )
+    return words
+
+
+def command() -> tuple[str, ...]:
     """Return the C++ compiler as words of a command: ("c++",), ("ccache", "g++").
 
     That is $CXX, or without one the first of COMPILERS that there is.
@@ -134,6 +159,39 @@ def _chosen(text: str) -> tuple[str, ...]:
             f"have the first of {', '.join(COMPILERS)}"
         )
     return words
+
+
+@cache
+def _trial(words: Sequence[str], program: str | None) -> str:
+    """Compile `TRIAL`, load and run it; return what went wrong, or ""."""
+    with tempfile.TemporaryDirectory(prefix="minifcn-") as folder:
+        text, made = Path(folder) / "trial.cpp", Path(folder) / "trial.so"
+        text.write_text(TRIAL, encoding="utf-8")
+        try:
+            if told := compiled(words, FLAGS, text, made):
+                lines = told.splitlines()
+                return next((line for line in lines if "error" in line), lines[0])
+            return "" if ctypes.CDLL(str(made)).trial() == 17 else "it computes wrongly"
+        # Not to be started; or it compiles for another machine, or makes no library.
+        except (OSError, AttributeError) as error:
+            return str(error)
+
+
+def compiled(words: Sequence[str], flags: Sequence[str], text: Path, made: Path) -> str:
+    """Compile a file of C++; return what the compiler says where it fails, else ""."""
+    # Sanitizers are to watch the kernels, not the compiler.
+    around = {name: v for name, v in os.environ.items() if name != "LD_PRELOAD"}
+    done = subprocess.run(
+        [*words, *flags, "-o", str(made), str(text)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        env=around,
+    )
+    if done.returncode == 0 and made.exists():
+        return ""
+    return done.stderr.strip() or f"{shlex.join(words)} made nothing of it"
 
 
 def to_emulated(array: np.ndarray) -> EmulatedArray:

@@ -42,6 +42,10 @@ def test_compiler_is_looked_for(monkeypatch):
     found = doctor.cxx()
     assert (found.status, found.mend) == (MISSING, "unset CXX")
     assert "no-such-compiler" in found.detail
+    monkeypatch.setenv("CXX", "false")  # there is such a program
+    found = doctor.cxx()
+    assert (found.status, found.mend) == (MISSING, "unset CXX")
+    assert "compiles nothing" in found.detail
     monkeypatch.delenv("CXX")
     monkeypatch.setenv("PATH", "")
     assert doctor.cxx().mend == "apt install g++"

@@ -16,8 +16,6 @@ import hashlib
 import os
 import platform
 import re
-import shlex
-import subprocess
 import sys
 import tempfile
 import threading
@@ -28,12 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from ..emulated import compiler
+from ..emulated import FLAGS, command, compiled, compiler
 from .source import Kernel, Source
 
 EMULATION = Path(__file__).with_name("emulate.h")
 TRACING = Path(__file__).with_name("trace.h")
-FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-shared", "-fPIC", "-w")
 SANITIZERS = (
     "-g",
     "-O1",  # the lines stay those of the text
@@ -115,7 +112,7 @@ def library(source: Source) -> ctypes.CDLL:
     """Compile a file, unless that is done, and load it.
 
     Raises:
-        NoCompiler: there is no compiler.
+        NoCompiler: there is no compiler, or one that compiles nothing.
         RuntimeError: it does not compile; with the compiler's words.
     """
     return load(wrapped(source), source.path.name)
@@ -127,7 +124,7 @@ def load(code: str, name: str) -> ctypes.CDLL:
     flags = (*FLAGS, *(SANITIZERS if sanitize else ()))
     machine = f"{sys.platform} {platform.machine()}"  # a home may be shared
     headers = [path.read_text(encoding="utf-8") for path in (EMULATION, TRACING)]
-    words = "\0".join((machine, *compiler(), *flags, code, *headers))
+    words = "\0".join((machine, *command(), *flags, code, *headers))
     digest = hashlib.sha256(words.encode()).hexdigest()[:16]
     target = cache_folder() / f"{Path(name).stem}-{digest}.so"
     if not target.exists():
@@ -139,25 +136,16 @@ def compile_to(target: Path, code: str, flags: Sequence[str], name: str) -> None
     """Compile the code into a shared library, written beside and renamed.
 
     Raises:
+        NoCompiler: the compiler compiles nothing.
         RuntimeError: `name` does not compile; with the compiler's words.
     """
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         text, made = Path(folder) / "kernels.cpp", Path(folder) / target.name
         text.write_text(code, encoding="utf-8")
-        command = [
-            *compiler(),
-            *flags,
-            f"-I{EMULATION.parent}",
-            "-o",
-            str(made),
-            str(text),
-        ]
-        # The sanitizers are to watch the kernels, not the compiler.
-        around = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
-        done = subprocess.run(command, capture_output=True, text=True, env=around)
-        if done.returncode or not made.exists():
-            words = done.stderr or f"{shlex.join(compiler())} made nothing of it"
-            raise RuntimeError(f"{name} does not compile:\n{words}")
+        told = compiled(command(), (*flags, f"-I{EMULATION.parent}"), text, made)
+        if told:
+            compiler()  # no fault of the file, where nothing can be compiled
+            raise RuntimeError(f"{name} does not compile:\n{told}")
         made.replace(target)
 
 

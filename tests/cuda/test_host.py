@@ -1,5 +1,6 @@
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 
 from minifcn import arrays
 from minifcn.cuda import Kernels, host
-from minifcn.emulated import NoCompiler, compiler
+from minifcn.emulated import NoCompiler, command, compiler
 
 from .common import SAMPLE, SUMS, needs_compiler, put, zeros
 
@@ -130,6 +131,7 @@ def test_compiler_that_is_none_is_told(monkeypatch, given, told):
     [
         ({"PATH": "", "CXX": ""}, "install one (Debian and Ubuntu: apt install g++;"),
         ({"CXX": "nope -m64"}, "CXX is 'nope -m64', and there is no program 'nope'"),
+        ({"CXX": "false"}, "false compiles nothing: false made nothing of it"),
     ],
 )
 def test_command_line_says_what_is_missing(environment, told):
@@ -158,7 +160,7 @@ def test_compiler_may_be_named_with_arguments(monkeypatch, tmp_path):
         (f"{spaced}/g++", (f"{spaced}/g++",)),
     ):
         monkeypatch.setenv("CXX", given)
-        assert compiler() == words
+        assert command() == words
 
 
 @needs_compiler
@@ -168,21 +170,70 @@ def test_arguments_of_the_compiler_are_heeded(tmp_path):
         SCALE.format(path=str(SAMPLE.path)), CXX=command, XDG_CACHE_HOME=str(tmp_path)
     )
     assert done.stdout == "[2.0, 2.0, 2.0]\n", done.stderr
-    refused = shlex.join([*compiler(), "--no-such-flag"])
-    done = run(
-        SCALE.format(path=str(SAMPLE.path)), CXX=refused, XDG_CACHE_HOME=str(tmp_path)
-    )
-    assert "sample.cu does not compile:" in done.stderr
-    assert "no-such-flag" in done.stderr
 
 
-def test_program_that_compiles_nothing_is_told(tmp_path):
-    silent = shlex.join([sys.executable, "-c", ""])
+BROKEN = {
+    "g++ --no-such-flag": "no-such-flag",
+    "false": "false made nothing of it",
+    "ls": "ls",
+    f"{sys.executable} -c ''": "made nothing of it",
+}
+
+
+def broken_compiler(words):
+    if words.startswith("g++") and not shutil.which("g++"):
+        pytest.skip("needs g++")
+    return words
+
+
+@pytest.mark.parametrize("given", BROKEN)
+def test_compiler_that_compiles_nothing_is_no_fault_of_a_kernel(given, tmp_path):
     done = run(
-        SCALE.format(path=str(SAMPLE.path)), CXX=silent, XDG_CACHE_HOME=str(tmp_path)
+        SCALE.format(path=str(SAMPLE.path)),
+        CXX=broken_compiler(given),
+        XDG_CACHE_HOME=str(tmp_path),
     )
-    assert "sample.cu does not compile:" in done.stderr
-    assert done.stderr.endswith("made nothing of it\n")
+    told = done.stderr.splitlines()[-1]
+    assert "NoCompiler: device 'emulated' compiles kernels with a C++ comp" in told
+    assert f"{given.split()[0]} " in told
+    assert "compiles nothing: " in told
+    assert BROKEN[given] in told
+    assert "sample.cu" not in told
+
+
+@pytest.mark.parametrize("given", BROKEN)
+def test_compiler_that_compiles_nothing_is_refused_first(monkeypatch, given):
+    monkeypatch.setenv("CXX", broken_compiler(given))
+    with pytest.raises(NoCompiler, match="compiles nothing"):
+        compiler()
+    with pytest.raises(ValueError, match="compiles nothing"):
+        arrays.check_device("emulated")
+
+
+def test_compiler_for_another_machine_is_refused(monkeypatch, tmp_path):
+    script = tmp_path / "cross-g++"
+    # The last but one argument is the file to write.
+    script.write_text('#!/bin/sh\nwhile [ $# -gt 2 ]; do shift; done\necho no > "$1"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("CXX", str(script))
+    with pytest.raises(NoCompiler, match=r"cross-g\+\+ compiles nothing: .*trial\.so"):
+        compiler()
+
+
+def test_file_that_is_no_program_is_refused(monkeypatch, tmp_path):
+    file = tmp_path / "c++"
+    file.write_bytes(b"\x00\x01")
+    file.chmod(0o755)
+    monkeypatch.setenv("CXX", str(file))
+    with pytest.raises(NoCompiler, match=r"compiles nothing: .*format"):
+        compiler()
+
+
+@needs_compiler
+def test_compiler_is_tried_once(monkeypatch):
+    compiler()
+    monkeypatch.setattr(subprocess, "run", None)  # calling it would raise
+    assert compiler() == command()
 
 
 # ---- barriers and shared memory
