@@ -1,13 +1,14 @@
 """Launching: the one way from an operator in Python to its kernel.
 
     KERNELS = Kernels(__file__)            # the .cu file beside this module
-    KERNELS.relu(x.size, x, y)             # so many items to do, then the arguments
+    KERNELS.relu(x.size, x, y, x.size)     # items to share, then the arguments
 
 The arguments are checked against the kernel's own signature, then handed to the device
 on which the arrays lie: a GPU through CuPy, or the emulation on the CPU. Both get the
 same numbers of blocks and threads.
 """
 
+import operator
 from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
@@ -63,13 +64,12 @@ def launch(source: Source, kernel: Kernel, size: int, *arguments: Any) -> None:
 
     Raises:
         TypeError: too many or too few arguments; an array of another type; a number
-            that the parameter's type does not hold.
+            that the parameter's type does not hold; a size that is not whole.
         ValueError: a size below 0; an array that is not contiguous, not to be written
             over, or of another device than the others.
     """
     executor, number = _check(source, kernel, arguments)
-    if size < 0:
-        raise ValueError(f"{source.path.name}: {kernel.name} over {size} items")
+    size = _items(f"{source.path.name}: {kernel.name}", size)
     if size == 0:
         return
     threads = SHARING if kernel.has_barriers else THREADS
@@ -82,6 +82,21 @@ def launch(source: Source, kernel: Kernel, size: int, *arguments: Any) -> None:
     ]
     variant = FLOATS[str(number)] if kernel.is_template else ""
     executor(source, kernel, variant)(blocks, threads, values)
+
+
+def _items(place: str, size: Any) -> int:
+    sentence = f"{place}: size is {_told(size)}; it must be a whole number, 0 or more"
+    try:
+        items = operator.index(size)
+    except TypeError:
+        raise TypeError(sentence) from None
+    if items < 0:
+        raise ValueError(sentence)
+    return items
+
+
+def _told(value: Any) -> str:
+    return f"{value!r}" if np.isscalar(value) else type(value).__name__
 
 
 def _check(source: Source, kernel: Kernel, arguments: Any) -> Any:
@@ -137,10 +152,10 @@ def _check_number(place: str, parameter: Parameter, argument: Any) -> None:
     if not isinstance(argument, allowed) or (
         kind in "iu" and isinstance(argument, bool)
     ):
-        given = f"{argument!r}" if np.isscalar(argument) else type(argument).__name__
+        wanted = "float32 or float64" if parameter.type == "T" else parameter.type
         raise TypeError(
-            f"{place}: {parameter.name} is {given}, and must be a number of type "
-            f"{parameter.type}"
+            f"{place}: {parameter.name} is {_told(argument)}, and must be a number of "
+            f"type {wanted}"
         )
     if kind in "iu":
         bounds = np.iinfo(parameter.dtype("f4"))

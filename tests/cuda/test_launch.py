@@ -40,8 +40,16 @@ def test_numbers_arrive_as_what_they_are():
         ((X, None, 3, 1.0), TypeError, "y is NoneType, and must be float32"),
         ((X, Y, 3.5, 1.0), TypeError, "n is 3.5, and must be a number of type Index"),
         ((X, Y, True, 1.0), TypeError, "n is True, and must be a number of type Index"),
-        ((X, Y, 3, "1"), TypeError, "a is '1', and must be a number of type T"),
-        ((X, Y, 3, X), TypeError, "a is EmulatedArray, and must be a number of type T"),
+        (
+            (X, Y, 3, "1"),
+            TypeError,
+            "a is '1', and must be a number of type float32 or fl",
+        ),
+        (
+            (X, Y, 3, X),
+            TypeError,
+            "a is EmulatedArray, and must be a number of type fl",
+        ),
         ((X, Y, 3, X[0:1].sum()), TypeError, "a is"),
         ((X, Y, 1 << 63, 1.0), ValueError, "n is 9223372036854775808, and must lie"),
         ((X[::2], Y, 2, 1.0), ValueError, "x of shape (2,) is not contiguous"),
@@ -88,11 +96,38 @@ def test_nothing_is_launched_for_no_items_but_arguments_are_checked(monkeypatch)
     SAMPLE.scale(0, zeros(0), zeros(0), 0, 1.0)
     with pytest.raises(TypeError, match="takes 4 arguments"):
         SAMPLE.scale(0, zeros(0))
-    with pytest.raises(ValueError, match=r"sample\.cu: scale over -1 items"):
-        SAMPLE.scale(-1, X, Y, 3, 1.0)
 
 
-@pytest.mark.parametrize("size", [1, 255, 256, 257, 1000, (1 << 24) + 1, 1 << 40])
+@pytest.mark.parametrize(
+    "size, kind, told",
+    [
+        (-1, ValueError, "-1"),
+        (-(1 << 70), ValueError, "-1180591620717411303424"),
+        (3.5, TypeError, "3.5"),
+        (3.0, TypeError, "3.0"),
+        ("4", TypeError, "'4'"),
+        (None, TypeError, "NoneType"),
+        (X, TypeError, "EmulatedArray"),
+    ],
+)
+def test_size_is_a_whole_number(monkeypatch, size, kind, told):
+    monkeypatch.setattr(host, "function", None)
+    with pytest.raises(kind) as error:
+        SAMPLE.scale(size, X, Y, 3, 1.0)
+    assert str(error.value) == (
+        f"sample.cu: scale: size is {told}; it must be a whole number, 0 or more"
+    )
+
+
+@needs_compiler
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.int32])
+def test_size_may_be_numpys(kind):
+    y = zeros(3)
+    SAMPLE.scale(kind(3), X, y, 3, 2.0)
+    assert y.get().tolist() == [2, 4, 6]
+
+
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 1000, (1 << 24) + 1, 1 << 50])
 def test_grid_is_large_enough_and_within_bounds(monkeypatch, size):
     grids = []
     monkeypatch.setattr(
@@ -104,6 +139,7 @@ def test_grid_is_large_enough_and_within_bounds(monkeypatch, size):
     ((blocks, threads),) = grids
     assert blocks * threads >= min(size, launch.MOST_BLOCKS * launch.THREADS)
     assert 1 <= blocks <= launch.MOST_BLOCKS
+    assert blocks < 1 << 31  # the most that CUDA launches
     assert (blocks - 1) * threads < size  # and no block without work
 
 
