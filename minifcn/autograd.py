@@ -9,7 +9,8 @@ its output, and lets go of what it kept.
 
 import heapq
 import itertools
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -109,12 +110,16 @@ class Tensor:
         note = ", requires_grad=True" if self.requires_grad else ""
         return f"Tensor({self.data!r}{note})"
 
-    def backward(self, gradient: Any = None) -> None:
+    def backward(
+        self, gradient: Any = None, then: Callable[["Tensor"], None] | None = None
+    ) -> None:
         """Add to `.grad` of every leaf the gradient of this tensor.
 
         Args:
             gradient: what flows in from above, of this tensor's shape (the vector v of
                 the product vᵀJ); may be left out for a single element, where it is 1.
+            then: called with each leaf as soon as nothing more will be added to it, and
+                nothing on the way back needs the leaf any more.
 
         Raises:
             ValueError: nothing on the tape, or the gradient is missing or misshapen.
@@ -125,7 +130,7 @@ class Tensor:
                 "backward() needs a tensor computed from one that requires_grad"
             )
         # A leaf has no maker and takes the gradient itself.
-        _walk(self.maker or self, _first_gradient(self, gradient))
+        _walk(self.maker or self, _first_gradient(self, gradient), then)
 
     def __add__(self, other: "Operand") -> "Tensor":
         return Add()(self, other)
@@ -288,28 +293,66 @@ def _first_gradient(tensor: Tensor, gradient: Any) -> Array:
     return gradient.astype(tensor.dtype, copy=False)
 
 
-def _walk(start: Function | Tensor, gradient: Array) -> None:
+def _walk(
+    start: Function | Tensor, gradient: Array, then: Callable[[Tensor], None] | None
+) -> None:
     """Visit the tape from the newest Function to the oldest, passing gradients down."""
     if isinstance(start, Tensor):
-        return _add_to_leaf(start, gradient, shared=True)  # the caller may hold it
+        _add_to_leaf(start, gradient, shared=True)  # the caller may hold it
+        if then:
+            then(start)
+        return
+    uses = _uses(start) if then else Counter[Tensor]()
     pending = {start: gradient}  # {Function: the gradient of its output so far}
     queue = [(-start.time, start)]  # newest first; times are unique
     while queue:
         _, function = heapq.heappop(queue)
-        gy = pending.pop(function)
-        handed_out = [gy]  # arrays that others may hold
-        for source, gradient in function.gradients(gy):
-            if isinstance(source, Tensor):
-                # Add gives one array to both inputs: a leaf must not share its own.
-                same = array_module(gy).may_share_memory
-                shared = any(same(gradient, other) for other in handed_out)
-                _add_to_leaf(source, gradient, shared)
-            elif source in pending:
-                pending[source] = pending[source] + gradient  # not +=: may be shared
-            else:
-                pending[source] = gradient
-                heapq.heappush(queue, (-source.time, source))
-            handed_out.append(gradient)
+        for leaf in _pass_down(function, pending, queue):
+            uses[leaf] -= 1
+            if then and not uses[leaf]:
+                then(leaf)
+
+
+def _pass_down(
+    function: Function,
+    pending: dict[Function, Array],
+    queue: list[tuple[int, Function]],
+) -> list[Tensor]:
+    """Run one Function backward; return the leaves that it reads."""
+    gy = pending.pop(function)
+    handed_out = [gy]  # arrays that others may hold
+    leaves = []
+    for source, gradient in function.gradients(gy):
+        if isinstance(source, Tensor):
+            # Add gives one array to both inputs: a leaf must not share its own.
+            same = array_module(gy).may_share_memory
+            shared = any(same(gradient, other) for other in handed_out)
+            _add_to_leaf(source, gradient, shared)
+            leaves.append(source)
+        elif source in pending:
+            pending[source] = pending[source] + gradient  # not +=: may be shared
+        else:
+            pending[source] = gradient
+            heapq.heappush(queue, (-source.time, source))
+        handed_out.append(gradient)
+    return leaves
+
+
+def _uses(start: Function) -> Counter[Tensor]:
+    """Count how often each leaf is read by the Functions that a walk will visit."""
+    uses: Counter[Tensor] = Counter()
+    met, ahead = {start}, [start]
+    while ahead:
+        function = ahead.pop()
+        if not hasattr(function, "sources"):  # visited before: `gradients` will say so
+            continue
+        for source, wanted in zip(function.sources, function.wants, strict=True):
+            if wanted and isinstance(source, Tensor):
+                uses[source] += 1
+            elif isinstance(source, Function) and source not in met:
+                met.add(source)
+                ahead.append(source)
+    return uses
 
 
 def _add_to_leaf(leaf: Tensor, gradient: Array, shared: bool) -> None:

@@ -541,3 +541,37 @@ def test_no_grad_in_one_thread_leaves_the_others_alone():
         thread.join()
         assert not (x * 2).requires_grad
     assert recorded == [True]
+
+
+# ---- leaves whose gradient is complete
+
+
+def test_each_leaf_is_told_of_once_and_when_complete(rng):
+    """Read once, twice, in two places far apart, and by two Functions in a row."""
+    a, b, c, d = (Tensor(rng.normal(size=(2, 3)), True) for _ in range(4))
+    frozen = Tensor(rng.normal(size=(2, 3)))
+
+    def loss():
+        h = a * b * frozen
+        return (h * c * a + c * c + d).sum()
+
+    loss().backward()
+    complete = {leaf: leaf.grad for leaf in (a, b, c, d)}
+    told = []
+
+    def then(leaf):
+        np.testing.assert_array_equal(leaf.grad, complete.pop(leaf))
+        told.append(leaf)
+
+    for leaf in (a, b, c, d):
+        leaf.grad = None
+    loss().backward(then=then)
+    assert not complete
+    # The newest reader first: a's oldest one is the last of all.
+    assert told.index(d) < told.index(c) < told.index(a)
+
+
+def test_a_leaf_itself_is_told_of():
+    x, told = Tensor(np.array(3.0), True), []
+    x.backward(then=told.append)
+    assert told == [x]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minifcn import arrays, nn, optim
+from minifcn import Tensor, arrays, nn, optim
 from tests.ops.common import peak_of
 
 
@@ -95,6 +95,59 @@ def test_step_takes_no_memory_but_pieces(rng, monkeypatch):
     sgd.step()  # makes the velocity
     _, peak = peak_of(sgd.step)
     assert peak < weight.data.nbytes / 3  # a piece for each thread
+
+
+@pytest.mark.parametrize("batches", [1, 3])
+def test_descend_is_backward_step_and_zero_grad(rng, batches):
+    """Bit for bit; with a parameter read twice, and one that the loss leaves out."""
+    arrays = [rng.normal(size=(3, 4)) for _ in range(4)]
+    inputs = rng.normal(size=(2, batches, 3, 4))
+
+    def trained(last):
+        params = [
+            nn.Parameter(array.copy(), mult)
+            for array, mult in zip(arrays, [1, 2, 0, 1])
+        ]
+        sgd = optim.SGD(params, lr=0.1, momentum=0.9, weight_decay=0.01)
+        a, b, frozen, apart = params
+        for xs in inputs:
+            apart.grad = np.ones((3, 4))
+            losses = [((a * x * b + frozen) * a).sum() for x in xs]
+            for loss in losses[:-1]:
+                loss.backward()
+            last(sgd, losses[-1])
+        assert all(parameter.grad is None for parameter in params)
+        return [parameter.data for parameter in params]
+
+    def apart(sgd, loss):
+        loss.backward()
+        sgd.step(divide_by=batches)
+        sgd.zero_grad()
+
+    together = trained(lambda sgd, loss: sgd.descend(loss, divide_by=batches))
+    np.testing.assert_array_equal(together, trained(apart))
+    moved = [(w != first).any() for w, first in zip(together, arrays, strict=True)]
+    assert moved == [True, True, False, True]
+
+
+def test_descend_never_holds_all_gradients(rng):
+    weights = [nn.Parameter(rng.normal(size=(1, 1 << 17))) for _ in range(8)]
+    sgd = optim.SGD(weights, lr=0.1)
+    sgd.velocity = {name: np.zeros((1, 1 << 17)) for name in sgd.params}
+
+    def loss():  # a sum of eight products, one after the other
+        total = Tensor(np.zeros(()))
+        for weight in weights:
+            total = total + (weight * 2.0).sum()
+        return total
+
+    at_once, apart = loss(), loss()
+    _, all_of_them = peak_of(apart.backward)
+    sgd.zero_grad()
+    _, peak = peak_of(lambda: sgd.descend(at_once))
+    size = weights[0].data.nbytes
+    assert all_of_them >= 8 * size
+    assert peak <= 5 * size
 
 
 def test_gradient_of_any_layout_is_taken(rng):

@@ -60,9 +60,7 @@ def _minifcn(settings: dict[str, Any]) -> dict[str, Callable[[], Any]]:
     def step() -> float:
         net.train()
         loss = ops.cross_entropy(net(Tensor(x)), target, reduction="sum")
-        loss.backward()
-        descent.step()
-        descent.zero_grad()
+        descent.descend(loss)
         return loss.item()
 
     return {"forward": forward, "step": step}

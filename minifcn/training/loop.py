@@ -184,9 +184,15 @@ class Trainer:
             self.unread_since = time.perf_counter()
         self.last_ids = [id for batch in group for id in batch.ids]
         self.optimizer.zero_grad()
-        losses = [self.accumulate(batch) for batch in group]
         self.optimizer.lr = self.schedule(self.at.iteration)
-        self.optimizer.step(divide_by=len(group))
+        losses = []
+        for left, batch in zip(reversed(range(len(group))), group, strict=True):
+            loss = self.loss_of(batch)
+            if left:
+                loss.backward()  # gradients add up
+            else:
+                self.optimizer.descend(loss, divide_by=len(group))
+            losses.append(loss.data)
         self.at.iteration += 1
         self.at.batch += len(group)
         row = {
@@ -199,8 +205,8 @@ class Trainer:
         if self.device == "cpu" or waited > READ_AFTER:
             self.read_losses()
 
-    def accumulate(self, batch: Batch) -> arrays.Array:
-        """Run a batch forward and backward: its gradients add up; return its loss."""
+    def loss_of(self, batch: Batch) -> Tensor:
+        """Run a batch forward; return its loss."""
         x = Tensor(arrays.to_device(batch.x, self.device))
         target = arrays.to_device(batch.target, self.device)
         loss = ops.cross_entropy(
@@ -213,8 +219,7 @@ class Trainer:
         )
         if self.device == "cpu":
             self._check_loss(loss.item(), batch.ids, self.at.iteration)
-        loss.backward()
-        return loss.data
+        return loss
 
     def read_losses(self) -> None:
         """Log and show the steps whose losses were not read yet.
