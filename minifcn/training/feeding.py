@@ -81,13 +81,30 @@ class Copier:
 
 
 def _ahead(batches: Iterable[Batch], copier: Copier) -> Iterator[Batch]:
+    coming = map(copier.start, batches)
     before: Moving | None = None
-    for batch in batches:
-        moving = copier.start(batch)
-        if before is not None:
-            yield copier.arrive(before)
-            before.done.synchronize()  # its pinned memory is about to be used again
-        before = moving
-    if before is not None:
-        yield copier.arrive(before)
-        before.done.synchronize()
+    try:
+        while True:
+            moving, failure = _next(coming)
+            if before is not None:
+                yield copier.arrive(before)
+                before.done.synchronize()  # its pinned memory is about to be used again
+            if failure is not None:
+                raise failure
+            if moving is None:
+                return
+            before = moving
+    finally:
+        # Whoever leaves early gives memory back that a copy may still read and write.
+        copier.stream.synchronize()
+
+
+def _next(coming: Iterator[Moving]) -> tuple[Moving | None, Exception | None]:
+    """Begin to copy the next batch, if there is one.
+
+    An error waits until the batch before it is worked on, as without a GPU.
+    """
+    try:
+        return next(coming, None), None
+    except Exception as error:
+        return None, error

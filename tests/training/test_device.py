@@ -1,6 +1,7 @@
 """Training on a device: a GPU, or the emulated one, which takes the very same steps."""
 
 import math
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,10 @@ SLIM = {
 @pytest.fixture
 def emulation() -> None:
     """For what looks into the emulated device; skips where it cannot be had."""
+    require_compiler()
+
+
+def require_compiler() -> None:
     try:
         emulated.compiler()
     except emulated.NoCompiler as error:
@@ -275,7 +280,7 @@ class Stage:
         self.said: list[str] = []
         self.main = Stream(self, "main")
         self.cuda = self
-        self.copies = 0
+        self.pinned: list[Any] = []
 
     def Stream(self, non_blocking: bool) -> "Stream":
         assert non_blocking  # the default stream would wait for a blocking one
@@ -284,8 +289,10 @@ class Stage:
     def get_current_stream(self) -> "Stream":
         return self.main
 
-    def alloc_pinned_memory(self, size: int) -> bytearray:
-        return bytearray(size + 7)  # CuPy's is rounded up, too
+    def alloc_pinned_memory(self, size: int) -> "Pinned":
+        memory = Pinned(size + 7)  # CuPy's is rounded up, too
+        self.pinned.append(weakref.ref(memory))
+        return memory
 
     def empty(self, shape: Any, dtype: Any) -> Any:
         stage = self
@@ -298,6 +305,10 @@ class Stage:
         return np.empty(shape, dtype).view(Array)
 
 
+class Pinned(bytearray):
+    """Memory of which one can know whether it is still held."""
+
+
 class Stream:
     def __init__(self, stage: Stage, name: str) -> None:
         self.stage, self.name = stage, name
@@ -308,6 +319,9 @@ class Stream:
     def wait_event(self, event: "Event") -> None:
         self.stage.said.append(f"{self.name} waits for {event.stream}")
 
+    def synchronize(self) -> None:
+        self.stage.said.append(f"host waits for {self.name}")
+
 
 class Event:
     def __init__(self, stage: Stage, stream: str) -> None:
@@ -317,23 +331,56 @@ class Event:
         self.stage.said.append(f"host waits for {self.stream}")
 
 
-def test_next_batch_is_copied_while_one_is_worked_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     stage = Stage()
     monkeypatch.setattr(feeding, "cupy", lambda: stage)
+    return stage
+
+
+COPY = ["copy waits for main", "copy copies {0}", "copy copies {0}"]
+COPIED = [[word.format(i) for word in COPY] for i in range(3)]
+STEPS = [["main waits for copy", f"step {i}", "host waits for copy"] for i in range(3)]
+
+
+def test_next_batch_is_copied_while_one_is_worked_on(stage: Stage) -> None:
     for i, batch in enumerate(feeding.moved(some_batches(3), "cuda")):
         stage.said.append(f"step {i}")
         np.testing.assert_array_equal(batch.x, np.full((1, 3, 2 + i, 5), i))
         np.testing.assert_array_equal(batch.target, np.full((1, 2 + i, 5), i))
-    copy = ["copy waits for main", "copy copies {0}", "copy copies {0}"]
-    start = [[word.format(i) for word in copy] for i in range(3)]
-    step = [
-        ["main waits for copy", f"step {i}", "host waits for copy"] for i in (0, 1, 2)
-    ]
-    assert stage.said == [*start[0], *start[1], *step[0], *start[2], *step[1], *step[2]]
+        assert all(memory() is not None for memory in stage.pinned[2 * i :])
+    first, second, third = COPIED
+    parts = [first, second, STEPS[0], third, *STEPS[1:], ["host waits for copy"]]
+    assert stage.said == [word for part in parts for word in part]
 
 
-def test_no_batches_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeding, "cupy", Stage)
+def test_copies_under_way_are_waited_for_when_nobody_wants_more(stage: Stage) -> None:
+    """Else their memory would be used again while they write to it."""
+    batches = iter(feeding.moved(some_batches(3), "cuda"))
+    next(batches)
+    assert stage.said == [*COPIED[0], *COPIED[1], "main waits for copy"]
+    batches.close()  # type: ignore[attr-defined]
+    assert stage.said[7:] == ["host waits for copy"]
+
+
+def unreadable_third() -> Iterator[Batch]:
+    yield from some_batches(2)
+    raise OSError("the third cannot be read")
+
+
+@pytest.mark.parametrize("device", arrays.DEVICES)
+def test_batches_before_one_that_cannot_be_read_all_come(
+    stage: Stage, device: str
+) -> None:
+    if device == "emulated":
+        require_compiler()
+    batches = iter(feeding.moved(unreadable_third(), device))
+    assert [next(batches).ids for _ in range(2)] == [["0"], ["1"]]
+    with pytest.raises(OSError, match="the third cannot be read"):
+        next(batches)
+    if device == "cuda":
+        assert stage.said[-1] == "host waits for copy"
+
+
+def test_no_batches_are_none(stage: Stage) -> None:
     assert list(feeding.moved([], "cuda")) == []
