@@ -179,11 +179,15 @@ class Function:
     gradient per input (alone, or in a tuple); where `self.wants[i]` is False the i-th
     may be None. `output_is_shared` says that the output's array is kept for backward,
     or is also somebody else's, so that nothing may be written over it.
+    `makes_gradients` says that backward's results are new arrays that nobody else
+    holds; the next backward may then write over its gy, where `owns_gradient` says so.
 
     An instance stands for one place on the tape: make a new one for each call.
     """
 
     output_is_shared = False
+    makes_gradients = False
+    owns_gradient = False  # set by the walk
 
     def __call__(self, *operands: Operand) -> Tensor:
         """Run forward and, where a gradient will be wanted, write it on the tape.
@@ -303,7 +307,8 @@ def _walk(
             then(start)
         return
     uses = _uses(start) if then else Counter[Tensor]()
-    pending = {start: gradient}  # {Function: the gradient of its output so far}
+    # {Function: the gradient of its output so far, and whether it alone holds that}
+    pending = {start: (gradient, False)}
     queue = [(-start.time, start)]  # newest first; times are unique
     while queue:
         _, function = heapq.heappop(queue)
@@ -315,12 +320,13 @@ def _walk(
 
 def _pass_down(
     function: Function,
-    pending: dict[Function, Array],
+    pending: dict[Function, tuple[Array, bool]],
     queue: list[tuple[int, Function]],
 ) -> list[Tensor]:
     """Run one Function backward; return the leaves that it reads."""
-    gy = pending.pop(function)
-    handed_out = [gy]  # arrays that others may hold
+    gy, function.owns_gradient = pending.pop(function)
+    makes = function.makes_gradients
+    handed_out = [] if function.owns_gradient else [gy]  # what others may hold
     leaves = []
     for source, gradient in function.gradients(gy):
         if isinstance(source, Tensor):
@@ -330,9 +336,14 @@ def _pass_down(
             _add_to_leaf(source, gradient, shared)
             leaves.append(source)
         elif source in pending:
-            pending[source] = pending[source] + gradient  # not +=: may be shared
+            total, owned = pending[source]
+            if owned:
+                total += gradient
+            else:
+                total = total + gradient
+            pending[source] = total, True
         else:
-            pending[source] = gradient
+            pending[source] = gradient, makes
             heapq.heappush(queue, (-source.time, source))
         handed_out.append(gradient)
     return leaves

@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 from minifcn import Function, Tensor, no_grad, ops
 from minifcn.laws import check_gradients
+from tests.ops import common
 
 MIB = 1 << 20
 
@@ -575,3 +576,36 @@ def test_a_leaf_itself_is_told_of():
     x, told = Tensor(np.array(3.0), True), []
     x.backward(then=told.append)
     assert told == [x]
+
+
+# ---- gradients that are written over
+
+
+def test_only_a_gradient_that_nobody_else_holds_is_written_over(rng):
+    """Add gives both inputs one array, and the first of all is the caller's."""
+    a, b = (Tensor(rng.normal(size=(2, 3)), True) for _ in range(2))
+    gy = rng.normal(size=(2, 3))
+    given = gy.copy()
+    (ops.relu(a) + ops.relu(b)).backward(gy)
+    np.testing.assert_array_equal(gy, given)
+    for leaf in (a, b):
+        np.testing.assert_array_equal(leaf.grad, np.where(leaf.data > 0, given, 0))
+
+
+def test_gradients_of_two_readers_are_added_before_one_is_written_over(rng):
+    x, w = Tensor(rng.normal(size=(1, 2, 4, 6)), True), rng.normal(size=(3, 2, 3, 3))
+
+    def loss(x, w):
+        h = ops.relu(ops.conv2d_relu(x, w, padding=1))  # (1, 3, 4, 6)
+        pooled = ops.max_pool2d(h, 2)
+        again = ops.conv2d(h, w.reshape(2, 3, 3, 3), stride=2, padding=1)
+        return (pooled * pooled).sum() + (again * again).sum() + h.sum()
+
+    check_gradients(loss, [x.data, w])
+
+
+def test_what_nobody_else_holds_takes_no_second_array(rng):
+    x = Tensor(rng.normal(size=(1, 1, 1024, 512)).astype(np.float32), True)
+    y = ops.max_pool2d(ops.relu(x), 8)
+    _, peak = common.peak_of(lambda: y.backward(np.ones_like(y.data)))
+    assert peak < 1.5 * x.data.nbytes

@@ -44,6 +44,7 @@ class ReLU(Function):
     """max(x, 0); the gradient passes where the output is positive."""
 
     output_is_shared = True  # backward reads y
+    makes_gradients = True
 
     def __init__(self, inplace: bool):
         self.inplace = inplace
@@ -59,7 +60,7 @@ class ReLU(Function):
         return self.y
 
     def backward(self, gy: Array) -> Array:
-        return relu_gradient(self.y, gy)
+        return relu_gradient(self.y, gy, overwrite=self.owns_gradient)
 
 
 def keep(where: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
@@ -73,17 +74,20 @@ def keep(where: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
     np.bitwise_and(x.view(bits), mask, out=out.view(bits))
 
 
-def relu_gradient(y: Array, gy: Array, p: float = 0.0) -> Array:
+def relu_gradient(
+    y: Array, gy: Array, p: float = 0.0, overwrite: bool = False
+) -> Array:
     """Return gx = gy / (1 − p) where y > 0, else 0.
 
     For y = relu(x), and for y = dropout(relu(x), p) as well: what was dropped is 0.
+    With `overwrite` the CPU writes gx over gy, which takes no memory.
     """
     if not on_cpu(gy):
         gy = contiguous(gy)
         gx = array_module(gy).empty_like(gy)
         KERNELS.relu_backward(gx.size, y, gy, gx, gx.size, 1 / (1 - p))
         return gx
-    gx, scale = np.empty_like(gy), gy.dtype.type(1 / (1 - p))
+    gx, scale = gy if overwrite else np.empty_like(gy), gy.dtype.type(1 / (1 - p))
 
     def piece(y: Array, gy: Array, gx: Array) -> None:
         keep(y > 0, gy, gx)

@@ -50,6 +50,8 @@ def avg_pool2d_definition(
 class AvgPool2d(Function):
     """Means of windows: y = (sums of windows) / divisor, linear in x."""
 
+    makes_gradients = True
+
     def __init__(self, windows: Windows, include_pad: bool, override: int | None):
         self.windows, self.include_pad, self.override = windows, include_pad, override
 

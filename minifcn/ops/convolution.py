@@ -174,6 +174,8 @@ def _groups(O: int, C: int, groups: int) -> list[tuple[slice, slice]]:
 class Conv2d(Function):
     """y = convolve(x, w) + b; backward runs its two adjoints."""
 
+    makes_gradients = True
+
     def __init__(self, geometry: Geometry):
         self.geometry = geometry
 
@@ -207,11 +209,15 @@ class Conv2dReLU(Conv2d):
         return self.y
 
     def backward(self, gy: Array) -> Any:
-        return super().backward(relu_gradient(self.y, gy, self.p))
+        gy = relu_gradient(self.y, gy, self.p, overwrite=self.owns_gradient)
+        del self.y  # as large as gy, and no longer needed
+        return super().backward(gy)
 
 
 class ConvTranspose2d(Function):
     """y = convolve_input(x, w) + b; backward convolves."""
+
+    makes_gradients = True
 
     def __init__(self, geometry: Geometry, size: tuple[int, int]):
         self.geometry, self.size = geometry, size

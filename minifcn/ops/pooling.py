@@ -135,6 +135,7 @@ class MaxPool2d(Function):
     """
 
     output_is_shared = True  # backward compares y with x
+    makes_gradients = True
 
     def __init__(self, windows: Windows):
         self.windows = windows

@@ -4,7 +4,15 @@ import math
 
 import numpy as np
 
-from ..arrays import Array, array_module, contiguous, on_cpu
+from ..arrays import (
+    PIECE,
+    Array,
+    array_module,
+    blocks,
+    contiguous,
+    on_cpu,
+    parallel,
+)
 from ..cuda import Kernels
 
 KERNELS = Kernels(__file__)
@@ -32,7 +40,10 @@ def channel_sums(x: Array) -> Array:
     """
     N, O, *image = x.shape
     if on_cpu(x):
-        return x.sum(axis=(0, *range(2, x.ndim)))
+        sums, axes = np.empty(O, x.dtype), (0, *range(2, x.ndim))
+        channels = blocks(O, max(1, PIECE * O // max(1, x.size)))
+        parallel(lambda o: x[:, o].sum(axis=axes, out=sums[o]), channels)
+        return sums
     return _sums(x.reshape(N, O, math.prod(image))).astype(x.dtype)
 
 
