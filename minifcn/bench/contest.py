@@ -96,11 +96,11 @@ def check(against: str | None, device: str, **counts: Any) -> None:
     Args:
         against: "torch", or None.
         device: one of `arrays.DEVICES`.
-        counts: numbers, or sequences of them, that must be greater than 0; by name.
+        counts: numbers, or sequences of them, that must be finite and greater than 0.
 
     Raises:
         ValueError: PyTorch is asked for and not installed; a device that cannot be had;
-            a count that is not positive.
+            a count that is not positive, or not finite.
     """
     if against and importlib.util.find_spec("torch") is None:
         raise ValueError("--against torch needs PyTorch: pip install torch")
@@ -108,6 +108,8 @@ def check(against: str | None, device: str, **counts: Any) -> None:
     for name, value in counts.items():
         if not (np.asarray(value) > 0).all():
             raise ValueError(f"{name} is {value}; it must be positive")
+        if (np.asarray(value) == np.inf).any():
+            raise ValueError(f"{name} is {value}; it must be finite")
 
 
 def described(contenders: list[Contender]) -> dict[str, Any]:

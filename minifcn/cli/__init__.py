@@ -41,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = [argument for argument in given if argument != "--debug"]
     try:
         args = _parse(argv)
-        if getattr(args, "device", None) == "cuda":
-            _set_tf32(args.tf32)
+        if hasattr(args, "tf32"):
+            _set_tf32(args.tf32, args.device)
         return args.run(args)
     except SystemExit as end:  # argparse, after --help or misuse
         return end.code if isinstance(end.code, int) else 2
@@ -80,10 +80,13 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _set_tf32(allowed: bool) -> None:
+def _set_tf32(allowed: bool, device: str) -> None:
     from minifcn.arrays import set_tf32
 
-    set_tf32(allowed)
+    if device == "cuda":
+        set_tf32(allowed)
+    elif allowed:
+        raise ValueError(f"--tf32 goes with --device cuda, and it is {device}")
 
 
 def _explain(error: Exception) -> int:

@@ -11,6 +11,7 @@ from minifcn.cli.common import (
     add_json,
     add_seed,
     example,
+    names,
     note,
     numbers,
     print_json,
@@ -80,7 +81,7 @@ def _add_sizes(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--only",
-        type=lambda text: text.split(","),
+        type=names,
         metavar="NAMES",
         help="of --operators, these",
     )

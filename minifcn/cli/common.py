@@ -29,7 +29,8 @@ def example(parser: ArgumentParser, *lines: str) -> None:
 def add_device(parser: ArgumentParser) -> None:
     """Add --device and --tf32.
 
-    `arrays.check_device` looks whether the one can be had; `main` sees to the other.
+    `arrays.check_device` looks whether the one can be had; `main` sees to the other,
+    and refuses it where it would change nothing.
     """
     parser.add_argument(
         "--device", choices=DEVICES, default="cpu", help="where to compute"
@@ -44,7 +45,7 @@ def add_device(parser: ArgumentParser) -> None:
 def add_seed(parser: ArgumentParser) -> None:
     """Add --seed."""
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of everything random (0)"
+        "--seed", type=_seed, default=0, metavar="N", help="of everything random (0)"
     )
 
 
@@ -58,6 +59,18 @@ def add_json(parser: ArgumentParser) -> None:
 def numbers(text: str) -> tuple[float, ...]:
     """Parse ``1,2.5``; whole numbers stay whole."""
     return tuple(_number(part) for part in text.split(","))
+
+
+def names(text: str) -> list[str]:
+    """Parse ``relu, add``.
+
+    Raises:
+        ArgumentTypeError: nothing is named.
+    """
+    found = [name for part in text.split(",") if (name := part.strip())]
+    if not found:
+        raise ArgumentTypeError(f"{text!r} names nothing")
+    return found
 
 
 def number_or_numbers(text: str) -> float | tuple[float, ...]:
@@ -104,6 +117,16 @@ def note(lines: Iterable[str] | str) -> None:
     """Write for a person, on standard error."""
     text = lines if isinstance(lines, str) else "\n".join(lines)
     print(text, file=sys.stderr)
+
+
+def _seed(text: str) -> int:
+    try:
+        seed = int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no whole number") from None
+    if seed < 0:
+        raise ArgumentTypeError(f"it is {seed}; it must be 0 or more")
+    return seed
 
 
 def _number(text: str) -> float:

@@ -11,7 +11,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from minifcn.cli.common import add_device, add_json, add_seed, example, print_json
+from minifcn.cli.common import (
+    add_device,
+    add_json,
+    add_seed,
+    example,
+    names,
+    print_json,
+)
 from minifcn.laws import Case, Implementation, Law, verify
 
 EXIT_STATUS = "exit status: 0 every law held, 1 one is broken (or stopped), 2 misuse"
@@ -58,7 +65,7 @@ def run(args: Namespace) -> int:
     """Try the laws and print the report; 1 where one is broken."""
     if args.cases < 1:
         raise ValueError(f"--cases is {args.cases}; it must be 1 or more")
-    subjects = [name for word in args.only for name in word.split(",") if name]
+    subjects = [name for word in args.only for name in names(word)]
     laws = verify.choose(subjects, args.dtype)
     if args.list:
         _list(laws, args.json)

@@ -44,6 +44,15 @@ def test_scaling(capsys, tmp_path):
     assert read_image(path).shape[2] == 3
 
 
+def test_names_may_stand_apart(capsys):
+    line = ["bench", "--operators", *SMALL, "--json", "--only", " relu, sgd,"]
+    assert main(line) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert {row["operator"] for row in figures["operators"]} == {"relu", "sgd"}
+    assert main(["verify", "--list", "--only", "relu, add"]) == 0
+    assert "\nadd\n" in capsys.readouterr().out
+
+
 @needs_torch
 def test_picture_of_ratios(capsys, tmp_path):
     path = tmp_path / "ratios.png"
@@ -66,6 +75,15 @@ def test_picture_of_ratios(capsys, tmp_path):
     "options, sentence",
     [
         ("--repeats 0", "repeats is 0; it must be positive"),
+        ("--width inf", "width is inf; it must be finite"),
+        ("--scaling --widths 0.5,inf", r"widths is \(0.5, inf\); it must be finite"),
+        ("--scaling --sides 1e400", r"sides is \(inf,\); it must be finite"),
+        ("--operators --width nan", "width is nan; it must be positive"),
+        ("--seed -1", "argument --seed: it is -1; it must be 0 or more"),
+        ("--seed x", "argument --seed: 'x' is no whole number"),
+        ("--tf32", "--tf32 goes with --device cuda"),
+        ("--tf32 --device emulated", "--tf32 goes with --device cuda"),
+        ("--operators --only ,", "argument --only: ',' names nothing"),
         ("--operators --repeats 0", "must be positive"),
         ("--scaling --repeats 0", "must be positive"),
         ("--scaling --operators", "not allowed with argument"),

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from minifcn import Tensor, models, nn
-from minifcn.bench import contest, network
+from minifcn import Tensor, models, nn, ops
+from minifcn.bench import contest, network, network_worker
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(not HAS_TORCH, reason="PyTorch is not installed")
@@ -86,6 +86,24 @@ def test_twin_computes_the_same(rng, name, geometry, channels_last):
 
 
 @needs_torch
+def test_twin_drops_what_the_network_drops(rng):
+    import torch
+
+    from minifcn.bench.twin import Twin
+
+    net = models.fcn32s(3, width=1 / 64, fc_channels=8, geometry="same")
+    net.score_fr.weight.data[...] = rng.normal(size=net.score_fr.weight.shape)
+    net.drop.p = 1.0  # nothing is left of a photograph
+    twin = Twin(net, channels_last=False)
+    one, other = (
+        torch.from_numpy(rng.normal(0, 100, (1, 3, 64, 96)).astype("f4"))
+        for _ in range(2)
+    )
+    assert (twin(one) == twin(other)).all()
+    assert (twin(one, training=False) != twin(other, training=False)).any()
+
+
+@needs_torch
 def test_twin_learns_what_the_network_learns():
     from minifcn.bench.twin import Twin
 
@@ -95,6 +113,23 @@ def test_twin_learns_what_the_network_learns():
         assert twin.weights[name].requires_grad == parameter.requires_grad
         twin.weights[name].data += 1
         assert (parameter.data != twin.weights[name].detach().numpy()).all()
+
+
+def test_a_step_is_that_of_training(monkeypatch):
+    """A check of the labels would have a GPU waited for in the middle."""
+    given = []
+    cross_entropy = ops.cross_entropy
+
+    def noting(*arguments, **options):
+        given.append(options)
+        return cross_entropy(*arguments, **options)
+
+    monkeypatch.setattr(ops, "cross_entropy", noting)
+    net = {"name": "fcn8s", "n_classes": 2, "width": 1 / 64, "geometry": "same"}
+    settings = {"net": net, "size": [9, 12], "batch": 1, "image": None, "seed": 0}
+    work = network_worker._minifcn(settings | {"device": "cpu"})
+    assert work["step"]() > 0
+    assert given == [{"reduction": "sum", "check": False}]
 
 
 def test_ratio_is_to_the_better_peer_in_each():

@@ -6,8 +6,15 @@ import json
 import numpy as np
 import pytest
 
-from minifcn import arrays, metrics, pictures
-from minifcn.bench import cases, ceilings, operator_worker, operators, runner
+from minifcn import arrays, metrics, ops, pictures
+from minifcn.bench import (
+    cases,
+    ceilings,
+    operator_worker,
+    operators,
+    runner,
+    worker,
+)
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(not HAS_TORCH, reason="PyTorch is not installed")
@@ -170,6 +177,52 @@ def test_ceilings(monkeypatch):
     figures = ceilings.measure("cpu")
     assert set(figures) == {"bytes_per_second", "flops_per_second"}
     assert min(figures.values()) > 0
+
+
+def test_a_copy_is_read_and_written_and_a_product_adds_too(monkeypatch):
+    for table in (ceilings.COPIED, ceilings.SIDE):
+        monkeypatch.setitem(table, "cpu", 64)
+    monkeypatch.setattr(ceilings, "_least", lambda work, device: 0.5)  # seconds
+    assert ceilings.measure("cpu") == {
+        "bytes_per_second": 1024,  # 64 numbers of 4 bytes, twice
+        "flops_per_second": 1048576,  # 64³ products, as many sums
+    }
+
+
+class Device:
+    """Takes orders at once, and works them off while somebody waits; its own clock."""
+
+    def __init__(self):
+        self.clock, self.orders = 100.0, 0.0
+
+    def order(self, seconds):
+        self.orders += seconds
+        return "result"
+
+    def wait(self):
+        self.clock, self.orders = self.clock + self.orders, 0.0
+
+
+def test_work_is_timed_and_not_the_giving_of_orders(monkeypatch):
+    device = Device()
+    monkeypatch.setattr(worker.time, "perf_counter", lambda: device.clock)
+    device.order(5.0)  # is still under way, and none of ours
+    assert worker.timed(lambda: device.order(3.0), device.wait) == (3.0, "result")
+
+
+@pytest.mark.parametrize("name", ["nll_loss", "cross_entropy"])
+def test_losses_are_measured_as_training_calls_them(monkeypatch, name):
+    given, loss = [], getattr(ops, name)
+
+    def noting(*arguments, **options):
+        given.append(options)
+        return loss(*arguments, **options)
+
+    monkeypatch.setattr(ops, name, noting)
+    ours = runner.OfMinifcn(SETTINGS)
+    ours.load(next(c for c in cases.cases((5, 7), 1, 1 / 64) if c.operator == name))
+    ours.run("backward")
+    assert given == [{"check": False}]
 
 
 @pytest.mark.parametrize("change", [dict(repeats=0), dict(batch=0), dict(width=0)])

@@ -53,6 +53,10 @@ def test_the_flag_decides_with_device_cuda(monkeypatch, capsys, flags, before):
     assert os.environ["CUPY_TF32"] == str(len(flags))
 
 
-def test_the_flag_does_nothing_elsewhere():
-    assert main(["verify", "--device", "cpu", "--tf32", "--list"]) == 0
+@pytest.mark.parametrize("device", ["cpu", "emulated"])
+def test_the_flag_is_refused_elsewhere(capsys, device):
+    assert main(["verify", "--device", device, "--tf32", "--list"]) == 2
+    assert f"--tf32 goes with --device cuda, and it is {device}" in (
+        capsys.readouterr().err
+    )
     assert os.environ["CUPY_TF32"] == ""
