@@ -81,7 +81,6 @@ def _add_sizes(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--only",
-        type=names,
         metavar="NAMES",
         help="of --operators, these",
     )
@@ -135,7 +134,7 @@ def _check_options(args: Namespace) -> None:
     foreign = [name for name in GROWING if getattr(args, name) is not None]
     if foreign and not args.scaling:
         raise ValueError(f"--{foreign[0]} says what --scaling tries; add --scaling")
-    if args.only and not args.operators:
+    if args.only is not None and not args.operators:
         raise ValueError("--only chooses among --operators; add --operators")
     if args.image and (args.operators or args.scaling):
         mode = "--operators" if args.operators else "--scaling"
@@ -146,7 +145,9 @@ def _check_options(args: Namespace) -> None:
 
 def _settings(args: Namespace) -> dict[str, Any]:
     """Return what was given; the rest stays as `measure` has it."""
-    names = ["size", "repeats", "width", "seed", "device", "tf32", "batch"]
-    names += ["image", "only", *GROWING]
-    given = {name: getattr(args, name) for name in names}
+    options = ["size", "repeats", "width", "seed", "device", "tf32", "batch"]
+    options += ["image", *GROWING]
+    given = {name: getattr(args, name) for name in options}
+    if args.only is not None:
+        given["only"] = names(args.only)
     return {name: value for name, value in given.items() if value is not None}

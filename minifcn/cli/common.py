@@ -65,11 +65,11 @@ def names(text: str) -> list[str]:
     """Parse ``relu, add``.
 
     Raises:
-        ArgumentTypeError: nothing is named.
+        ValueError: nothing is named.
     """
     found = [name for part in text.split(",") if (name := part.strip())]
     if not found:
-        raise ArgumentTypeError(f"{text!r} names nothing")
+        raise ValueError(f"--only {text!r} names nothing")
     return found
 
 

@@ -51,6 +51,8 @@ def test_names_may_stand_apart(capsys):
     assert {row["operator"] for row in figures["operators"]} == {"relu", "sgd"}
     assert main(["verify", "--list", "--only", "relu, add"]) == 0
     assert "\nadd\n" in capsys.readouterr().out
+    assert main(["verify", "--list", "--only", ","]) == 2
+    assert "--only ',' names nothing" in capsys.readouterr().err
 
 
 @needs_torch
@@ -83,7 +85,7 @@ def test_picture_of_ratios(capsys, tmp_path):
         ("--seed x", "argument --seed: 'x' is no whole number"),
         ("--tf32", "--tf32 goes with --device cuda"),
         ("--tf32 --device emulated", "--tf32 goes with --device cuda"),
-        ("--operators --only ,", "argument --only: ',' names nothing"),
+        ("--operators --only ,", "--only ',' names nothing"),
         ("--operators --repeats 0", "must be positive"),
         ("--scaling --repeats 0", "must be positive"),
         ("--scaling --operators", "not allowed with argument"),
