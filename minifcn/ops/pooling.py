@@ -13,14 +13,17 @@ from ..arrays import (
     contiguous,
     on_cpu,
     parallel,
+    workspace,
 )
 from ..autograd import Function, Tensor
 from ..cuda import Kernels
 from ..geometry import pads, pair, pool_output_size
-from .im2col import Pads, overlap, read_grid
+from .im2col import Pads, overlap
 from .inputs import check_image
 
 KERNELS = Kernels(__file__)
+
+LINES = 1 << 17  # numbers in some rows: 512 KiB of float32
 
 
 class Windows:
@@ -154,14 +157,52 @@ class MaxPool2d(Function):
         return y
 
     def _maxima(self, x: Array, y: Array) -> None:
-        taps = self.windows.taps(x.shape, y.shape)
-        # Where no tap sees x, one beyond its last pixel does for all.
-        first, *others = taps or [x.shape[-2:]]
-        # The first tap fills y, with −∞ where it lies in the padding.
-        read_grid(x, y, first, self.windows.stride, fill=-np.inf)
-        for start in others:
-            inside, pixels = self.windows.grids(start, y.shape[-2:], x.shape)
-            array_module(x).maximum(y[inside], x[pixels], out=y[inside])
+        """Fill y (P, OH, OW): the largest of each window's rows, then of its columns.
+
+        Whole rows lie one number after the other, so that most of the work is done
+        before any pixel is picked out of a row. Some rows at a time: they stay in the
+        cache from one step to the next.
+        """
+        (P, OH, OW), W = y.shape, x.shape[2]
+        for rows in blocks(OH, LINES // max(1, P * W)):
+            shape = P, rows.stop - rows.start
+            lines = workspace("lines", (*shape, W), x.dtype)
+            self._largest(1, x, lines, rows.start)
+            tap = workspace("tap", (*shape, OW), x.dtype)
+            self._largest(2, lines, y[:, rows], 0, tap)
+
+    def _largest(
+        self, axis: int, x: Array, y: Array, first: int, tap: Array | None = None
+    ) -> None:
+        """Fill y with the largest along an axis of x, −∞ where no tap sees x.
+
+        Args:
+            axis: 1 or 2, of the rows or the columns.
+            x: (P, H, W).
+            y: (P, h, W) or (P, H, w), some windows of that axis.
+            first: the number of y's first window.
+            tap: of y's shape: what a tap reads is put here first, one number after the
+                other, where it lies apart in x.
+        """
+        step, empty = self.windows.stride[axis - 1], True
+        n, count = x.shape[axis], y.shape[axis]
+        for start in self.windows.starts(axis - 1, n, first + count):
+            inside, pixels = overlap(count, n, start + first * step, step)
+            into = y[:, inside] if axis == 1 else y[:, :, inside]
+            read = x[:, pixels] if axis == 1 else x[:, :, pixels]
+            if empty and into.shape == y.shape:
+                y[...] = read
+            else:
+                if empty:
+                    y[...] = -np.inf
+                if tap is not None and step > 1:
+                    part = tap[:, :, inside]
+                    part[...] = read
+                    read = part
+                np.maximum(into, read, out=into)
+            empty = False
+        if empty:
+            y[...] = -np.inf
 
     def backward(self, gy: Array) -> Array:
         if not on_cpu(gy):
