@@ -74,6 +74,7 @@ class Trace:
         kernel: its name.
         blocks, threads: of the grid, and of each block.
         sizes: how many numbers each array holds.
+        memory: where each array begins, and how many bytes a number of it has.
         accesses: in order. What shared memory and registers hold is not followed.
     """
 
@@ -81,6 +82,7 @@ class Trace:
     blocks: int
     threads: int
     sizes: dict[str, int]
+    memory: dict[str, tuple[int, int]]
     accesses: tuple[Access, ...]
 
     def of(self, block: int, thread: int) -> list[Access]:
@@ -95,19 +97,32 @@ class Trace:
 
         What they hold then depends on who comes first, and of two sums that both read
         before either writes one is lost. Atomics take turns, and among them there is no
-        race. Barriers are not looked at.
+        race. Barriers are not looked at. Arrays may share memory; a place has the name
+        by which it is written.
         """
-        users: dict[str, set[tuple[int, int]]] = {}
-        written, plain = set(), set()
+        users: dict[Any, set[tuple[int, int]]] = {}
+        written: dict[Any, Access] = {}
+        plain = set()
         for access in self.accesses:
-            place = f"{access.array}[{access.index}]"
+            place = self._place(access)
             users.setdefault(place, set()).add((access.block, access.thread))
             if access.kind == "write":
-                written.add(place)
+                written.setdefault(place, access)
             if not access.is_atomic:
                 plain.add(place)
-        shared = {place for place, threads in users.items() if len(threads) > 1}
-        return sorted(shared & written & plain)
+        names = [*self.memory]
+        found = sorted(
+            (names.index(write.array), write.index)
+            for place, write in written.items()
+            if place in plain and len(users[place]) > 1
+        )
+        return [f"{names[array]}[{index}]" for array, index in found]
+
+    def _place(self, access: Access) -> Any:
+        if access.is_outside:  # not done, and no use of what lies there
+            return access.array, access.index
+        start, width = self.memory[access.array]
+        return start + access.index * width
 
     def __str__(self) -> str:
         grid = f"{self.kernel}: {self.blocks} blocks of {self.threads} threads"
@@ -219,9 +234,11 @@ def _function(
         ctypes.c_void_p.in_dll(compiled, "trace_sizes").value = sizes.ctypes.data
         compiled.begin_trace()
         run(blocks, threads, values)
-        arrays = {p.name: n for p, n in zip(kernel.parameters, counts) if p.is_array}
+        arrays = {p.name: v for p, v in zip(kernel.parameters, values) if p.is_array}
+        held = {name: array.size for name, array in arrays.items()}
+        lie = {name: (a.ctypes.data, a.itemsize) for name, a in arrays.items()}
         accesses = tuple(_accesses(compiled, names))
-        traces.append(Trace(kernel.name, blocks, threads, arrays, accesses))
+        traces.append(Trace(kernel.name, blocks, threads, held, lie, accesses))
 
     return traced
 

@@ -140,6 +140,56 @@ def test_no_thread_writes_what_another_uses(path, name):
         assert traced(one).races() == []
 
 
+@pytest.fixture
+def kernels(tmp_path):
+    """Function of a kernel's parameters and body that makes it, and runs it by `k`."""
+
+    def kernels(parameters, body):
+        path = tmp_path / "k.cu"
+        path.write_text(f"__global__ void k({parameters}) {{\n    {body}\n}}\n")
+        return Kernels(path)
+
+    return kernels
+
+
+SHIFT = "const float* x, float* y, Index n", "FOR_EACH(i, n - 1) y[i] = x[i + 1];"
+
+
+def test_memory_of_two_names_is_one_memory(kernels):
+    k = kernels(*SHIFT).k
+    x = put(*range(13))
+    with trace.record(threads=4) as traces:
+        k(12, x, x, 13)  # thread i reads what thread i + 1 writes
+        k(12, x, zeros(13), 13)
+        k(6, x[:7], x[6:], 7)  # they meet in x[6] alone
+    same, apart, overlapping = traces
+    assert same.races() == [f"y[{i}]" for i in range(1, 12)]  # y[2] before y[10]
+    assert apart.races() == []
+    assert overlapping.races() == ["y[0]"]
+
+
+def test_what_lies_outside_is_no_other_array(kernels):
+    x = put(*range(12))
+    with trace.record(threads=4) as traces:
+        # x[6], outside, would be y[0].
+        kernels(SHIFT[0], "FOR_EACH(i, n) y[i] = x[i + 1];").k(6, x[:6], x[6:], 6)
+    assert traces[0].races() == []
+
+
+def test_threads_of_one_number_in_two_blocks_are_two(kernels):
+    body = "FOR_EACH(i, n) y[0] = i;"
+    with trace.record(threads=1) as traces:
+        kernels("float* y, Index n", body).k(2, zeros(1), 2)
+    assert (traces[0].blocks, traces[0].races()) == (2, ["y[0]"])
+
+
+def test_what_follows_an_atomic_is_none(kernels):
+    body = "FOR_EACH(i, n) { atomicAdd(&sum[0], 1.0f); last[0] = i; }"
+    with trace.record(threads=4) as traces:
+        kernels("float* sum, float* last, Index n", body).k(3, zeros(1), zeros(1), 3)
+    assert traces[0].races() == ["last[0]"]
+
+
 CELL = "hist[wrong ? n * n : t * n + p]"
 
 
