@@ -34,6 +34,8 @@ _KERNEL = re.compile(
     r"__global__\s+void\s+(?:__launch_bounds__\s*\([^)]*\)\s*)?"
     r"(?P<name>\w+)\s*\((?P<parameters>[^)]*)\)\s*\{"
 )
+# One array, or one number: the emulation fills it, and must know its name.
+_SHARED = re.compile(r"__shared__\s+[\w\s]+\b\w+\s*(?:\[[^\];]*\]\s*)*;")
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ def read(path: Path) -> Source:
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: a kernel is not written as said above.
+        ValueError: a kernel is not written as said above, or shared memory is not
+            declared array by array.
     """
     return _read(path, path.stat().st_mtime_ns)
 
@@ -118,6 +121,7 @@ def _read(path: Path, changed: int) -> Source:
             f"{path.name}: {len(found)} of {plain.count('__global__')} kernels are "
             "written as: template <typename T> __global__ void name(parameters) {"
         )
+    _check_shared(path, plain)
     bodies = [_body(plain, match.end()) for match in found]
     rest = plain  # the helpers, which any kernel may call
     for body in bodies:
@@ -137,6 +141,17 @@ def _read(path: Path, changed: int) -> Source:
             for match, body in zip(found, bodies, strict=True)
         },
     )
+
+
+def _check_shared(path: Path, plain: str) -> None:
+    for word in re.finditer(r"\b__shared__\b", plain):
+        if not _SHARED.match(plain, word.start()):
+            line = plain.count("\n", 0, word.start()) + 1
+            declared = plain[word.start() :].partition(";")[0]
+            raise ValueError(
+                f"{path.name}:{line}: {' '.join(declared.split())}; is not written as: "
+                "__shared__ T name[size]; with a declaration for each array"
+            )
 
 
 def _blank(comment: re.Match[str]) -> str:

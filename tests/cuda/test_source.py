@@ -107,3 +107,36 @@ def test_atomics_are_of_whole_numbers(path):
         for call in kernel.body.split("atomic")[1:]:
             place = call.partition("(&")[2].partition("[")[0]
             assert place in whole, f"{kernel.name}: atomic{call[:30]}"
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        "float a[4], b[4];",
+        "float a, b;",
+        "float\n        a[4],\n b[4];",
+        "float a = 1;",
+        "float *a;",
+        "float a[2][2], b;",
+    ],
+)
+def test_shared_memory_is_declared_array_by_array(tmp_path, declaration):
+    path = tmp_path / "two.cu"
+    text = f"__global__ void two(float* x) {{\n    __shared__ {declaration}\n}}\n"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"two\.cu:2: ") as error:
+        read(path)
+    words = " ".join(declaration.split())
+    assert f"__shared__ {words} is not written as: __shared__ T name[" in str(
+        error.value
+    )
+
+
+@pytest.mark.parametrize("declaration", ["T a[4];", "unsigned long long a [2] [3] ;"])
+def test_shared_memory_of_one_name_is_fine(tmp_path, declaration):
+    path = tmp_path / "one.cu"
+    path.write_text(
+        "// __shared__ by all, and so\n__global__ void one(Index* x) {\n"
+        f"    __shared__ {declaration}  /* of the block */\n}}\n"
+    )
+    assert [*read(path).kernels] == ["one"]
