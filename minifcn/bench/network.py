@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ def measure(
     against: str | None,
     size: tuple[int, int] = (375, 500),
     repeats: int = 3,
-    width: float = 1.0,
+    width: float | Sequence[int] = 1.0,
     seed: int = 0,
     image: str | None = None,
     device: str = "cpu",
     tf32: bool = False,
     batch: int = 1,
+    fc_channels: int | None = None,
 ) -> dict[str, Any]:
     """Time FCN-8s (21 classes, Caffe's geometry) forward and in training.
 
@@ -31,12 +33,13 @@ def measure(
         against: "torch", or None for minifcn alone.
         size: (height, width) of the image, pixels.
         repeats: counted runs of each, after one that is not.
-        width: a factor for the channels of VGG-16.
+        width: a factor for the channels of VGG-16, or those of its five blocks.
         seed: of weights, labels, and of the image where none is given.
         image: a photograph to use, at its own size.
         device: one of `arrays.DEVICES`. PyTorch runs on "cuda" there, else on the CPU.
         tf32: whether both may use TF32 on "cuda".
         batch: how many images at once.
+        fc_channels: of fc6 and fc7, if others than `width` gives.
 
     Returns:
         {"machine": …, "device": …, "size": …, "difference": of the forward results,
@@ -54,7 +57,12 @@ def measure(
         against, device, size=(H, W), batch=batch, repeats=repeats, width=width
     )
     settings = {
-        "net": {"name": "fcn8s", "n_classes": 21, "width": width},
+        "net": {
+            "name": "fcn8s",
+            "n_classes": 21,
+            "width": width,
+            "fc_channels": fc_channels,
+        },
         "size": [H, W],
         "batch": batch,
         "seed": seed,

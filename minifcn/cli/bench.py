@@ -13,6 +13,7 @@ from minifcn.cli.common import (
     example,
     names,
     note,
+    number_or_numbers,
     numbers,
     print_json,
 )
@@ -72,9 +73,12 @@ def _add_sizes(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--width",
-        type=float,
+        type=number_or_numbers,
         metavar="X",
-        help="multiple of VGG's (1; with --scaling 0.125)",
+        help="multiple of VGG's (1; with --scaling 0.125), or C,C,C,C,C",
+    )
+    parser.add_argument(
+        "--fc-channels", type=int, metavar="C", help="of fc6 and fc7 of the network"
     )
     parser.add_argument(
         "--batch", type=int, default=1, metavar="N", help="images at once (1)"
@@ -136,6 +140,10 @@ def _check_options(args: Namespace) -> None:
         raise ValueError(f"--{foreign[0]} says what --scaling tries; add --scaling")
     if args.only is not None and not args.operators:
         raise ValueError("--only chooses among --operators; add --operators")
+    if (args.operators or args.scaling) and (
+        args.fc_channels or isinstance(args.width, tuple)
+    ):
+        raise ValueError("--operators and --scaling take one --width, no --fc-channels")
     if args.image and (args.operators or args.scaling):
         mode = "--operators" if args.operators else "--scaling"
         raise ValueError(f"{mode} measures on noise; leave --image out")
@@ -146,7 +154,7 @@ def _check_options(args: Namespace) -> None:
 def _settings(args: Namespace) -> dict[str, Any]:
     """Return what was given; the rest stays as `measure` has it."""
     options = ["size", "repeats", "width", "seed", "device", "tf32", "batch"]
-    options += ["image", *GROWING]
+    options += ["image", "fc_channels", *GROWING]
     given = {name: getattr(args, name) for name in options}
     if args.only is not None:
         given["only"] = names(args.only)

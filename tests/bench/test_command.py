@@ -24,6 +24,15 @@ def test_network(capsys, tmp_path):
     assert f"written: {path}" in printed.err
 
 
+def test_network_of_given_widths(capsys):
+    slim = "--width 2,3,4,5,6 --fc-channels 7 --size 9 12 --repeats 1 --json".split()
+    assert main(["bench", *slim]) == 0
+    net = json.loads(capsys.readouterr().out)["net"]
+    assert (net["width"], net["fc_channels"]) == ([2, 3, 4, 5, 6], 7)
+    assert main(["bench", "--operators", *slim]) == 2
+    assert "take one --width, no --fc-channels" in capsys.readouterr().err
+
+
 def test_operators(capsys):
     assert main(["bench", "--operators", *SMALL, *ONLY]) == 0
     assert "| sgd " in capsys.readouterr().out
