@@ -26,6 +26,7 @@ import numpy as np
 from ..arrays import blocks, parallel, shares, workspace
 
 BLOCK = 16  # places on the shorter side: what is thinner multiplies more slowly
+LINES = 1 << 14  # numbers of small planes that are done in one go
 
 
 class Piece(NamedTuple):
@@ -66,13 +67,14 @@ def enlarge(
     y = np.empty((*x.shape[:2], *size), x.dtype)
     axes = [_axes(k, geometry, x.shape[2:], size) for k in _diagonal(w)]
 
-    def band(n: int, c: int, part: int) -> None:
-        down, across = axes[c]
+    def band(n: int, c: slice, part: int) -> None:
+        down, across = axes[c.start]
         rows, seen, matrix = down[part]
         # First to the right, and only the rows that are seen: their lines are few.
-        lines = workspace("lines", (matrix.shape[1], size[1]), x.dtype)
+        shape = c.stop - c.start, matrix.shape[1], size[1]
+        lines = workspace("lines", shape, x.dtype)
         for cols, pixels, other in across:
-            np.matmul(x[n, c, seen, pixels], other.T, out=lines[:, cols])
+            np.matmul(x[n, c, seen, pixels], other.T, out=lines[..., cols])
         np.matmul(matrix, lines, out=y[n, c, rows])
 
     _share_out(band, axes, y)
@@ -86,14 +88,15 @@ def reduce(
     gx = np.empty((*gy.shape[:2], *size), gy.dtype)
     axes = [_axes(k, geometry, size, gy.shape[2:], True) for k in _diagonal(w)]
 
-    def band(n: int, c: int, part: int) -> None:
-        down, across = axes[c]
+    def band(n: int, c: slice, part: int) -> None:
+        down, across = axes[c.start]
         rows, seen, matrix = down[part]
         # First downwards, where the rows become few.
-        lines = workspace("lines", (len(matrix), gy.shape[3]), gy.dtype)
+        shape = c.stop - c.start, len(matrix), gy.shape[3]
+        lines = workspace("lines", shape, gy.dtype)
         np.matmul(matrix, gy[n, c, seen], out=lines)
         for cols, pixels, other in across:
-            np.matmul(lines[:, pixels], other.T, out=gx[n, c, rows, cols])
+            np.matmul(lines[..., pixels], other.T, out=gx[n, c, rows, cols])
 
     _share_out(band, axes, gy)
     return gx
@@ -104,8 +107,8 @@ def _share_out(band: Any, axes: list[Any], larger: np.ndarray) -> None:
     tasks = [
         (n, c, part)
         for n in range(len(larger))
-        for c, (down, _) in enumerate(axes)
-        for part in range(len(down))
+        for c in _alike(axes, LINES // (larger.shape[2] * larger.shape[3]))
+        for part in range(len(axes[c.start][0]))
     ]
     each = -(-len(tasks) // shares(larger.size * BLOCK))
 
@@ -114,6 +117,19 @@ def _share_out(band: Any, axes: list[Any], larger: np.ndarray) -> None:
             band(*task)
 
     parallel(some, blocks(len(tasks), each))
+
+
+def _alike(axes: list[Any], most: int) -> list[slice]:
+    """Cut the channels into runs of at most `most` that have the same matrices."""
+    runs: list[slice] = []
+    for c, pieces in enumerate(axes):
+        first = runs[-1].start if runs else 0
+        same = all(a is b for a, b in zip(pieces, axes[first], strict=True))
+        if runs and same and c - first < most:
+            runs[-1] = slice(first, c + 1)
+        else:
+            runs.append(slice(c, c + 1))
+    return runs
 
 
 def _diagonal(w: np.ndarray) -> np.ndarray:
