@@ -64,14 +64,28 @@ def is_caught(path, name, copy, planted_name):
     for one in launches(path, name):
         try:
             found = results(replace(one, path=copy, name=planted_name), like=one)
-        except RuntimeError as error:  # some threads wait at a barrier, others do not
-            return "__syncthreads()" in str(error)
+        except RuntimeError as error:
+            if "some threads of a block wait at this __syncthreads()" in str(error):
+                return True
+            raise
         if found != results(one):
             return True
     return False
 
 
 # ---- faults
+
+
+def test_what_does_not_compile_is_not_caught(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # so that the compiler quotes the line, barrier and all
+    copy, ((called, _),) = planted(
+        tmp_path,
+        "summing.cu",
+        [("channel_sums", "shared[t] = sum;", "shared[t] = nothing; __syncthreads();")],
+    )
+    (path,) = [path for path in FILES if path.name == "summing.cu"]
+    with pytest.raises(RuntimeError, match=r"(?s)not compile.*__syncthreads\(\)"):
+        is_caught(path, "channel_sums", copy, called)
 
 
 @pytest.mark.parametrize(
