@@ -1,8 +1,11 @@
+import re
+
 import numpy as np
 import pytest
 
 from minifcn.cuda import host, launch
 from minifcn.emulated import to_emulated
+from minifcn.ops import summing
 
 from .common import SAMPLE, needs_compiler, put, zeros
 
@@ -141,6 +144,11 @@ def test_grid_is_large_enough_and_within_bounds(monkeypatch, size):
     assert 1 <= blocks <= launch.MOST_BLOCKS
     assert blocks < 1 << 31  # the most that CUDA launches
     assert (blocks - 1) * threads < size  # and no block without work
+
+
+def test_threads_of_a_block_are_the_same_number_everywhere():
+    (there,) = re.findall(r"const int THREADS = (\d+);", summing.KERNELS.source.text)
+    assert launch.THREADS == launch.SHARING == summing.THREADS == int(there)
 
 
 @needs_compiler
