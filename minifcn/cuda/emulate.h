@@ -1,4 +1,5 @@
-// CUDA's threads on a CPU: as much of CUDA as the kernels here use, for the C++ compiler.
+// CUDA's threads on a CPU: as much of CUDA as the kernels here use, for any compiler of
+// C++.
 //
 // A launch runs its blocks one after the other, in shuffled order, and within a block
 // its threads, in shuffled order too. A kernel without barriers is a plain function

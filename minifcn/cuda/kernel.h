@@ -11,9 +11,9 @@ typedef long long Index;
     for (Index i = blockIdx.x * (Index)blockDim.x + threadIdx.x; i < (n);    \
          i += (Index)gridDim.x * blockDim.x)
 
-// Of windows that begin S pixels apart and have K taps, D apart: the first with a tap at
-// or after pixel `at` of the frame, or the first of all. Window r reaches from r S to
-// r S + (K - 1) D.
+// Of windows that begin S pixels apart and have K taps, D apart: the first with a tap
+// at or after pixel `at` of the frame, or the first of all. Window r reaches from r S
+// to r S + (K - 1) D.
 __device__ Index first_window(Index at, Index K, Index S, Index D) {
     Index beyond = at - (K - 1) * D;
     return beyond > 0 ? (beyond + S - 1) / S : 0;  // rounded up

@@ -87,10 +87,11 @@ def fingerprint(dataset: Dataset) -> dict[str, Any]:
 def save(path: str | Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; ``path`` is the old one or the new one, never half of it."""
     meta = {"format": FORMAT, "version": VERSION, **checkpoint.meta}
-    arrays = {f"model/{name}": array for name, array in checkpoint.model.items()}
+    arrays = {"meta": np.array(json.dumps(meta))}
+    arrays |= {f"model/{name}": array for name, array in checkpoint.model.items()}
     arrays |= {f"velocity/{name}": a for name, a in checkpoint.velocity.items()}
     with replacing(path) as file:
-        np.savez(file, meta=np.array(json.dumps(meta)), **arrays)  # type: ignore[arg-type]
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def load(path: str | Path) -> Checkpoint:

@@ -28,7 +28,8 @@ __global__ void places(const Index* blocks, Index* y, Index n) {
 }
 
 // How often each item is visited, and by which block and thread.
-__global__ void visits(Index* count, Index* block, Index* order, Index* clock, Index n) {
+__global__ void visits(Index* count, Index* block, Index* order, Index* clock,
+                       Index n) {
     FOR_EACH(i, n) {
         count[i] += 1;
         block[i] = blockIdx.x;
