@@ -4,22 +4,19 @@ ReLU is a fork at zero: a line on one side, nothing on the other. Dropout is ran
 not lawless: its random numbers start from a seed, and the laws hold for each mask.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from ..ops import activation
-from .cases import Case, nonzero, seeds, shapes, whole_numbers
+from .cases import Case, nonzero, seeded, seeds, shapes, shares, whole_numbers
 from .general import Operator, call, judge, pull_back, strided
 from .implementation import Implementation
+from .sources import NAIR
 from .statement import Difference, equal, law
 
 SRIVASTAVA = "Srivastava et al. 2014, section "
-NAIR = "Nair and Hinton 2010, section 2"
 
 
 @st.composite
@@ -114,17 +111,6 @@ def what_is_no_number_stays_none(ops: Implementation, case: Case) -> None:
 # ---- dropout
 
 
-@contextmanager
-def seeded(number: int) -> Iterator[None]:
-    """Start dropout's random numbers from a seed; afterwards they go on as before."""
-    before = activation.random_state()  # whoever calls has draws of his own
-    activation.seed(number)
-    try:
-        yield
-    finally:
-        activation.set_random_state(before)
-
-
 def dropped(ops: Implementation, case: Case, x: np.ndarray) -> np.ndarray:
     """Return dropout of x, with the mask of the case's seed."""
     with seeded(case.seed):
@@ -134,11 +120,6 @@ def dropped(ops: Implementation, case: Case, x: np.ndarray) -> np.ndarray:
 def mask_of(ops: Implementation, case: Case, shape: Any) -> np.ndarray:
     """Return what dropout multiplies each element with."""
     return dropped(ops, case, np.ones(shape))
-
-
-def shares() -> st.SearchStrategy[float]:
-    """Draw the share p that is dropped; 1 − p is not always exact."""
-    return st.sampled_from((0.1, 0.25, 0.5, 0.6, 0.875))
 
 
 def dropouts() -> st.SearchStrategy[Case]:

@@ -8,6 +8,8 @@ Some draws are extreme: a kernel as large as the padded image, a stride beyond t
 kernel, maps of one pixel, as many groups as channels.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from ..geometry import conv_output_size, conv_transpose_output_size, span
+from ..ops import activation
 
 Pair = tuple[int, int]
 
@@ -286,6 +289,22 @@ def convolutions(draw: DrawFn, bias: bool | None = None, **limits: Any) -> Case:
     if draw(st.booleans()) if bias is None else bias:
         inputs["bias"] = whole_numbers(rng, O)
     return Case("conv2d", inputs, {**window.arguments, "groups": groups}, seed)
+
+
+def shares() -> st.SearchStrategy[float]:
+    """Draw the share p that is dropped; 1 − p is not always exact."""
+    return st.sampled_from((0.1, 0.25, 0.5, 0.6, 0.875))
+
+
+@contextmanager
+def seeded(number: int) -> Iterator[None]:
+    """Start dropout's random numbers from a seed; afterwards they go on as before."""
+    before = activation.random_state()  # whoever calls has draws of his own
+    activation.seed(number)
+    try:
+        yield
+    finally:
+        activation.set_random_state(before)
 
 
 @st.composite

@@ -12,19 +12,20 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from ..geometry import conv_output_size, span
-from .activation import NAIR, seeded, shares
 from .cases import (
     Case,
     convolutions,
     foldings,
     rectified_convolutions,
+    seeded,
+    shares,
     transposed_convolutions,
     unfoldings,
     whole_numbers,
 )
 from .general import Operator, call, judge
 from .implementation import Implementation
-from .sources import DUMOULIN, LONG
+from .sources import DUMOULIN, LONG, NAIR
 from .statement import equal, inner, law
 
 judge(
