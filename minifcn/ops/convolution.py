@@ -18,7 +18,12 @@ import numpy as np
 from ..arrays import Array, array_module, on_cpu
 from ..autograd import Function, Tensor
 from . import diagonal
-from .activation import check_probability, relu_definition, relu_gradient
+from .activation import (
+    check_probability,
+    draw_mask,
+    relu_definition,
+    relu_gradient,
+)
 from .algorithms import Geometry, algorithm_for
 from .epilogue import Epilogue
 from .inputs import check_tensors
@@ -61,11 +66,10 @@ def conv2d_relu_definition(
     p: float = 0.0,
     algorithm: str = "auto",
 ) -> Array:
-    """Say it by its definition: the convolution's, then ReLU's; without dropout."""
-    if p:
-        raise ValueError(f"p is {p}; dropout draws, and has no definition: p must be 0")
+    """Say it by its definition: the convolution's, then ReLU's, then what is drawn."""
     y = conv2d_definition(x, weight, bias, stride, padding, dilation, groups)
-    return relu_definition(y)
+    y = relu_definition(y)
+    return np.where(draw_mask(p, y.shape), y / (1 - p), 0) if p else y
 
 
 def conv_transpose2d_definition(
