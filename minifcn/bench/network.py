@@ -84,14 +84,19 @@ def compete(
             "device", "tf32"}, and "threads" if not all.
         repeats: counted runs of each work.
     """
-    with contest.contest(against, "network_worker", settings) as contenders:
-        figures = {
-            **contest.described(contenders),
-            **settings,
-            "repeats": repeats,
-            "difference": _warm_up(contenders),
-        }
-        figures |= _take_turns(contenders, repeats)
+    figures: dict[str, Any] = {}
+    for work in WORK:
+        # Processes of its own for each, as memory is told at its highest so far.
+        with contest.contest(against, "network_worker", settings) as contenders:
+            if not figures:
+                figures = {
+                    **contest.described(contenders),
+                    **settings,
+                    "repeats": repeats,
+                    "difference": _warm_up(contenders),
+                }
+            for name, measured in _take_turns(contenders, work, repeats).items():
+                figures.setdefault(name, {})[work] = measured
     peers = [figures[name] for name in PEERS if name in figures]
     if peers:
         figures["ratio"] = {
@@ -106,22 +111,23 @@ def _warm_up(contenders: list[Contender]) -> float:
     return max(abs(total - sums[0]) / max(abs(sums[0]), 1e-30) for total in sums)
 
 
-def _take_turns(contenders: list[Contender], repeats: int) -> dict[str, Any]:
-    """Return {contender: {work: its times and memory}}."""
-    figures: dict[str, Any] = {contender.name: {} for contender in contenders}
-    for work in WORK:
-        rounds = [
-            [contender.ask({"do": work}) for contender in contenders]
-            for _ in range(repeats + 1)
-        ]
-        for contender, answers in zip(contenders, zip(*rounds), strict=True):
-            # The first round does not count: it makes plans and fills pools.
-            times = [answer["seconds"] for answer in answers[1:]]
-            figures[contender.name][work] = {
-                "seconds": statistics.median(times),
-                "all_seconds": times,
-                "peak_bytes": answers[-1]["peak_bytes"],
-            }
+def _take_turns(
+    contenders: list[Contender], work: str, repeats: int
+) -> dict[str, dict[str, Any]]:
+    """Return {contender: its times and memory}."""
+    figures: dict[str, dict[str, Any]] = {}
+    rounds = [
+        [contender.ask({"do": work}) for contender in contenders]
+        for _ in range(repeats + 1)
+    ]
+    for contender, answers in zip(contenders, zip(*rounds), strict=True):
+        # The first round does not count: it makes plans and fills pools.
+        times = [answer["seconds"] for answer in answers[1:]]
+        figures[contender.name] = {
+            "seconds": statistics.median(times),
+            "all_seconds": times,
+            "peak_bytes": answers[-1]["peak_bytes"],
+        }
     return figures
 
 

@@ -25,7 +25,7 @@ from ..autograd import Tensor
 from ..geometry import pads, pair, span
 from .axes import axes_of, is_pointwise
 
-MOST_BYTES = 24 << 20  # of the largest map in a strip
+MOST_BYTES = 8 << 20  # of the largest map in a strip
 
 
 class Strip(NamedTuple):

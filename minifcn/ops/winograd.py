@@ -161,7 +161,7 @@ def _sum_over(
 def _kernel_points(w: np.ndarray) -> np.ndarray:
     """U = G w Gᵀ: (O, C, 3, 3) → (36, O, C)."""
     O, C = w.shape[:2]
-    U = workspace("kernels", (SIZE * SIZE, O * C), w.dtype)
+    U = np.empty((SIZE * SIZE, O * C), w.dtype)  # too large to be kept: 38 MB for 512
     both = np.kron(G, G).astype(w.dtype)  # (36, 9): the rows and the columns at once
     taps = w.reshape(O * C, -1).T
     shared = blocks(O * C, -(-O * C // LEAST_TASKS))
