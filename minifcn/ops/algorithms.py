@@ -6,6 +6,7 @@ Each is a module, or an object, with the same three functions: `correlate`,
 bands       windows as columns, some rows at a time, so that they stay in the cache
 windows     windows as columns, all of them, for small maps and large kernels
 winograd    a quarter of the multiplications, for 3 × 3 kernels over many channels
+products    one matrix product, for 1 × 1 kernels
 columns     windows as columns by kernels, and products by cuBLAS, on a GPU
 """
 
@@ -16,11 +17,16 @@ import numpy as np
 
 from ..arrays import Array, device_of, on_cpu
 from ..geometry import conv_transpose_output_size, pads, pair
-from . import bands, windows, winograd
+from . import bands, products, windows, winograd
 from .columns import Columns
 from .im2col import Pads, output_sizes
 
-ON_CPU = {"bands": bands, "windows": windows, "winograd": winograd}
+ON_CPU = {
+    "bands": bands,
+    "windows": windows,
+    "winograd": winograd,
+    "products": products,
+}
 ALGORITHMS = ("auto", *ON_CPU, "columns")
 
 LEAST_PIXELS, LEAST_CHANNELS = 1024, 16  # below, Winograd's detour is too long
@@ -89,6 +95,7 @@ def algorithm_for(
     y (N, O, OH, OW), w (O, C / groups, kh, kw) and its dilation, the stride taken out.
     On a GPU columns. On the CPU, in this order:
 
+    products    1 × 1;
     winograd    3 × 3, float32, 16 channels and 1024 pixels or more;
     windows     where all columns fit the cache, or the outputs outnumber the pixels;
     bands       all else.
@@ -112,8 +119,15 @@ def algorithm_for(
             f"is {w.shape[2]} × {w.shape[3]} with dilation {dilation}, its stride of "
             f"{geometry.stride} taken out"
         )
+    if name == "products" and not products.fits(w.shape[2:]):
+        raise ValueError(
+            "algorithm is 'products', which takes 1 × 1 kernels; this is "
+            f"{w.shape[2]} × {w.shape[3]}, its stride of {geometry.stride} taken out"
+        )
     if name != "auto":
         return ON_CPU[name]
+    if products.fits(w.shape[2:]):
+        return products
     pixels = y.shape[0] * y.shape[2] * y.shape[3]  # N·OH·OW
     channels = min(w.shape[1], w.shape[0] // geometry.groups)
     many = pixels >= LEAST_PIXELS and channels >= LEAST_CHANNELS

@@ -286,8 +286,9 @@ def conv2d(
         stride, dilation: int or (height, width); pixels.
         padding: int, (height, width) or ((top, bottom), (left, right)); pixels.
         groups: outputs and inputs are cut into so many groups that do not meet.
-        algorithm: how it is computed: "auto" chooses by the shapes, "bands", "windows"
-            or "winograd" on the CPU, "columns" on a GPU. Only the rounding differs.
+        algorithm: how it is computed: "auto" chooses by the shapes; else "bands",
+            "windows", "winograd" or "products" on the CPU, "columns" on a GPU. Only the
+            rounding differs.
 
     Returns:
         (N, O, OH, OW), OH = ⌊(H + top + bottom − DH·(KH − 1) − 1) / SH⌋ + 1.

@@ -3,6 +3,7 @@
 import pytest
 
 from minifcn.laws import LAWS, Implementation
+from minifcn.ops import algorithms
 from tests.ops import common
 
 CASES = 40
@@ -19,7 +20,7 @@ def test_law_holds(law):
     assert verdict.cases >= 1
 
 
-@pytest.mark.parametrize("way", ["bands", "windows", "winograd"])
+@pytest.mark.parametrize("way", algorithms.ON_CPU)
 @pytest.mark.parametrize("law", CONVOLUTIONS, ids=title)
 def test_law_holds_by_each_algorithm(law, way):
     with common.using(way):

@@ -9,13 +9,13 @@ from hypothesis import given
 from minifcn import Tensor, arrays, ops
 from minifcn.laws import LawError, check_gradients
 from minifcn.laws.cases import convolutions
-from minifcn.ops import bands, convolution, windows, winograd
+from minifcn.ops import algorithms, bands, convolution, windows, winograd
 from minifcn.ops.algorithms import Geometry
 from minifcn.ops.convolution import conv2d_definition, conv_transpose2d_definition
 from minifcn.ops.strides import UnitStride
 from tests.ops import common
 
-WAYS = ["bands", "windows", "winograd", "own choice"]
+WAYS = ["bands", "windows", "winograd", "products"]
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +117,19 @@ def ways_taken(x_shape, w_shape, dtype="float64", **arguments):
     return taken
 
 
+@pytest.mark.parametrize("sizes", [(7, 3, 2, 5), (3, 7, 4, 6), (2, 40, 3, 2)])
+def test_products_shared_between_tasks(rng, sizes):
+    """By outputs, by inputs, by rows: more of each than tasks, and fewer."""
+    O, C, H, W = sizes
+    numbers = rng.normal(size=(3, C, H, W)), rng.normal(size=(O, C, 1, 1))
+    with mock.patch.object(arrays, "SMALL", 0), common.using("products"):
+        shared = everything(ops.conv2d, numbers)
+    with common.using("windows"):
+        expected = everything(ops.conv2d, numbers)
+    for one, other in zip(shared, expected):
+        common.close(one, other)
+
+
 def test_a_stride_beyond_the_kernel_costs_no_memory(rng):
     x, w = rng.normal(size=(2, 3, 7, 8)), rng.normal(size=(4, 3, 3, 2))
     far = ops.conv2d(*common.tensors([x, w]), stride=10**6)
@@ -151,11 +164,11 @@ def test_many_channels_under_3_by_3_kernels_go_by_winograd():
     )
 
 
-@pytest.mark.parametrize("algorithm", ["bands", "windows", "winograd"])
+@pytest.mark.parametrize("algorithm", algorithms.ON_CPU)
 @pytest.mark.parametrize("op", ["conv2d", "conv2d_relu", "conv_transpose2d"])
 def test_the_algorithm_asked_for_is_taken(op, algorithm):
     names = ["correlate", "input_gradient", "weight_gradient"]
-    module = {"bands": bands, "windows": windows, "winograd": winograd}[algorithm]
+    module = algorithms.ON_CPU[algorithm]
     calls = []
 
     def spied(name):
@@ -164,8 +177,9 @@ def test_the_algorithm_asked_for_is_taken(op, algorithm):
             module, name, lambda *given: calls.append(name) or own(*given)
         )
 
+    taps = 1 if algorithm == "products" else 3
     x = Tensor(np.ones((2, 3, 6, 5)), requires_grad=True)
-    w = Tensor(np.ones((3, 3, 3, 3)), requires_grad=True)
+    w = Tensor(np.ones((3, 3, taps, taps)), requires_grad=True)
     with spied(names[0]), spied(names[1]), spied(names[2]):
         y = getattr(ops, op)(x, w, padding=1, algorithm=algorithm)
         y.backward(np.ones(y.shape))
@@ -182,6 +196,7 @@ def test_the_algorithm_asked_for_is_taken(op, algorithm):
             {"algorithm": "winograd", "dilation": 2},
         ),
         ("is 2 × 2 with", {"algorithm": "winograd", "stride": 2}),
+        ("'products', which takes 1 × 1 .* is 3 × 3", {"algorithm": "products"}),
         ("on the device 'cpu' it must be auto or bands", {"algorithm": "columns"}),
     ],
 )
@@ -194,7 +209,7 @@ def test_algorithms_that_cannot_do_it_are_refused(op, words, arguments):
 
 @pytest.mark.parametrize("way", ["bands", "windows"])
 def test_each_way_has_its_own_three_maps(rng, way):
-    module = {"bands": bands, "windows": windows}[way]
+    module = algorithms.ON_CPU[way]
     x, w = Tensor(rng.normal(size=(2, 3, 6, 5)), True), rng.normal(size=(4, 3, 3, 2))
     names = ("correlate", "input_gradient", "weight_gradient")
     spies = {name: mock.Mock(side_effect=getattr(module, name)) for name in names}
@@ -290,10 +305,11 @@ def everything(op, inputs):
 
 
 @pytest.mark.parametrize("partial_size", [bands.PARTIAL_SIZE, 0])
-@pytest.mark.parametrize("way", ["bands", "windows", "winograd"])
+@pytest.mark.parametrize("way", algorithms.ON_CPU)
 @pytest.mark.parametrize("op", [ops.conv2d, ops.conv_transpose2d])
 def test_any_number_of_threads_gives_the_same_numbers(rng, op, way, partial_size):
-    shape = (6, 5, 3, 2) if op is ops.conv2d else (5, 6, 3, 2)
+    taps = (1, 1) if way == "products" else (3, 2)
+    shape = (6, 5, *taps) if op is ops.conv2d else (5, 6, *taps)
     inputs = [rng.normal(size=s) for s in ((3, 5, 19, 16), shape, 6)]
     results = []
     with (
@@ -354,10 +370,10 @@ def test_only_wanted_gradients_are_computed(rng, op, wanted):
 
 
 @pytest.mark.parametrize("name", ["correlate", "input_gradient", "weight_gradient"])
-@pytest.mark.parametrize("way", ["bands", "windows", "winograd"])
+@pytest.mark.parametrize("way", ["bands", "windows", "winograd", "products"])
 def test_faults_within_a_way_are_caught(way, name):
     """Each of the three maps, reading one row too low."""
-    module = {"bands": bands, "windows": windows, "winograd": winograd}[way]
+    module = algorithms.ON_CPU[way]
     own = getattr(module, name)
 
     def shifted(a, b, start, *rest):
