@@ -29,7 +29,8 @@ ON_CPU = {
 }
 ALGORITHMS = ("auto", *ON_CPU, "columns")
 
-LEAST_PIXELS, LEAST_CHANNELS = 1024, 16  # below, Winograd's detour is too long
+LEAST_PIXELS, LEAST_CHANNELS = 1536, 32  # below, Winograd's detour is too long
+LEAST_WORK = 1 << 28  # C·O·N·OH·OW; the same of the weights' gradient
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,11 @@ class Geometry:
 
 
 def algorithm_for(
-    y: Array, w: Array, dilation: tuple[int, ...], geometry: Geometry
+    y: Array,
+    w: Array,
+    dilation: tuple[int, ...],
+    geometry: Geometry,
+    least_work: int = 0,
 ) -> Any:
     """Return the algorithm: that which was asked for, or the quickest by the shapes.
 
@@ -96,7 +101,7 @@ def algorithm_for(
     On a GPU columns. On the CPU, in this order:
 
     products    1 × 1;
-    winograd    3 × 3, float32, 16 channels and 1024 pixels or more;
+    winograd    3 × 3, float32, 32 channels, 1536 pixels and `least_work` or more;
     windows     where all columns fit the cache, or the outputs outnumber the pixels;
     bands       all else.
 
@@ -131,6 +136,7 @@ def algorithm_for(
     pixels = y.shape[0] * y.shape[2] * y.shape[3]  # N·OH·OW
     channels = min(w.shape[1], w.shape[0] // geometry.groups)
     many = pixels >= LEAST_PIXELS and channels >= LEAST_CHANNELS
+    many = many and pixels * w.shape[0] * w.shape[1] >= least_work
     if fits and many and y.dtype == np.float32:  # in float64 for the last digits
         return winograd
     small = w[0].size * pixels <= windows.COLUMNS  # numbers in all columns

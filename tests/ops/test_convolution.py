@@ -147,21 +147,21 @@ def test_large_maps_go_by_bands_and_small_ones_by_windows():
 
 
 def test_many_channels_under_3_by_3_kernels_go_by_winograd():
-    x, w = (2, 17, 32, 18), (16, 17, 3, 3)
-    assert ways_taken(x, w, "float32", padding=1) == ["winograd"] * 3
+    x, w = (2, 33, 48, 18), (32, 33, 3, 3)
+    two = ["winograd"] * 2  # the weights' gradient asks for more work
+    assert ways_taken(x, w, "float32", padding=1) == [*two, "windows"]
     assert "winograd" not in ways_taken(x, w, "float64", padding=1)
-    assert "winograd" not in ways_taken(x, w, "float32")  # 960 pixels
+    assert "winograd" not in ways_taken(x, w, "float32")  # 1472 pixels
     assert "winograd" not in ways_taken(x, w, "float32", padding=4, dilation=(1, 2))
-    assert "winograd" not in ways_taken(x, (15, 17, 3, 3), "float32", padding=1)
-    assert "winograd" not in ways_taken(x, (16, 17, 3, 2), "float32", padding=1)
-    # Ten channels a group; and stride 2 leaves 3 × 3 of a kernel of 5 × 6.
-    assert "winograd" not in ways_taken(
-        (2, 20, 40, 40), (20, 10, 3, 3), "float32", groups=2
-    )
-    assert (
-        ways_taken((1, 4, 80, 70), (16, 4, 5, 6), "float32", stride=2)
-        == ["winograd"] * 3
-    )
+    assert "winograd" not in ways_taken(x, (31, 33, 3, 3), "float32", padding=1)
+    assert "winograd" not in ways_taken(x, (32, 33, 3, 2), "float32", padding=1)
+    # Twenty channels a group; and stride 2 leaves 3 × 3 of a kernel of 5 × 6.
+    grouped = (40, 20, 3, 3)
+    assert "winograd" not in ways_taken((2, 40, 40, 40), grouped, "float32", groups=2)
+    strided = ways_taken((1, 8, 90, 92), (32, 8, 5, 6), "float32", stride=2)
+    assert strided == [*two, "windows"]
+    with mock.patch.object(convolution, "LEAST_WORK", 33 * 32 * 2 * 48 * 18):
+        assert ways_taken(x, w, "float32", padding=1) == [*two, "winograd"]
 
 
 @pytest.mark.parametrize("algorithm", algorithms.ON_CPU)
