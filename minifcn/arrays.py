@@ -205,6 +205,11 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
+def blas_kernels() -> str:
+    """Return for which processor BLAS's kernels were written, as it calls it; or ""."""
+    return str(next((pool.get("architecture") for pool in _blas().info()), ""))
+
+
 def parallel(task: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """Return `[task(item) for item in items]`, computed by all workers at once.
 

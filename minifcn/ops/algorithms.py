@@ -10,16 +10,16 @@ products    one matrix product, for 1 × 1 kernels
 columns     windows as columns by kernels, and products by cuBLAS, on a GPU
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array, device_of, on_cpu
-from ..geometry import conv_transpose_output_size, pads, pair
+from ..geometry import conv_transpose_output_size, pads, pair, span
 from . import bands, products, windows, winograd
 from .columns import Columns
-from .im2col import Pads, output_sizes
+from .im2col import Pads, output_sizes, overlap
 
 ON_CPU = {
     "bands": bands,
@@ -67,6 +67,32 @@ class Geometry:
     def output_size(self, shape: Any, kernel: Any) -> tuple[int, int]:
         """(OH, OW) over an input of this shape."""
         return output_sizes(shape, kernel, self.stride, self.padding, self.dilation)
+
+    def seeing(self, size: Any, kernel: Any, output: Any) -> tuple[slice, slice]:
+        """Return which outputs see the image: padding may be wider than the kernel.
+
+        Args:
+            size: (H, W) of the image.
+            kernel: (KH, KW).
+            output: (OH, OW).
+        """
+        axes = size, kernel, output, self.stride, self.padding, self.dilation
+        rows, cols = (
+            # So far the windows reach beyond their first pixel.
+            overlap(n_out, n + span(k, d) - 1, span(k, d) - 1 - before, s)[0]
+            for n, k, n_out, s, (before, _), d in zip(*axes, strict=True)
+        )
+        return rows, cols
+
+    def cut(self, rows: slice, cols: slice) -> "Geometry":
+        """Return the geometry of these outputs alone."""
+        padding = tuple(
+            (before - first.start * step, after)
+            for (before, after), first, step in zip(
+                self.padding, (rows, cols), self.stride, strict=True
+            )
+        )
+        return replace(self, padding=padding)
 
     def transposed_size(
         self, size: Any, kernel: Any, output_padding: Any

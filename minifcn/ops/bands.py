@@ -17,10 +17,12 @@ they save: then all is unrolled, the kernel's rows too, and one product is left.
 """
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from ..arrays import LEAST_TASKS, blocks, parallel, workspace
 from .epilogue import Epilogue
 from .im2col import read_grid
+from .matrices import multiply, multiply_transposed
 
 BAND_BYTES = 3 << 20  # of columns: fits a core's share of the outer cache
 PARTIAL_SIZE = 1 << 18  # weights up to this size get one gradient for each band
@@ -58,7 +60,7 @@ def correlate(
         for i, matrix in enumerate(matrices):
             below = U[:, i * dilation[0] * OW :][:, : R * OW]  # (C·I·KW, R·OW), a view
             # The first product goes straight into total, which then needs no zeros.
-            np.matmul(matrix, below, out=part if i else total)
+            multiply(matrix, below, out=part if i else total)
             if i:
                 total += part
         epilogue.fill(total.reshape(O, R, OW), n, rows=rows)
@@ -108,22 +110,38 @@ def _weight_gradient_by_bands(
     dilation: tuple[int, int],
     gw: np.ndarray,
 ) -> None:
+    """Fill gw by one product for each band, of all taps at once.
+
+    A product of few rows is slow. So the kernel's columns are unrolled on the image,
+    and its rows on the gradient, which is laid down KH times, each DH rows further:
+
+        gw[o, c, i, j] = Σ G[(i, o), (h, q)] U[(c, j), (h, q)],  G = gy[o, h − DH·i, q]
+
+    (Where the image has fewer channels than the gradient, it alone is unrolled.)
+    """
     (N, O, OH, OW), (_, C, KH, KW) = gy.shape, gw.shape
+    I = KH if C * KW <= O else 1  # the kernel's rows that are unrolled on the image
+    J = KH // I  # and on the gradient
+    rows = OH + (J - 1) * dilation[0]
+    bands = _bands(N, rows, (C * I * KW + J * O) * OW * gw.itemsize)
+    tasks = [(n, band) for n in range(N) for band in bands]
 
-    I = _unrolled_rows(gw)
+    def sum_over(some: slice) -> np.ndarray:
+        total = np.zeros((J * O, C * I * KW), gw.dtype)
+        part = workspace("part", total.shape, gw.dtype)
+        for n, band in tasks[some]:
+            U = _unroll(x[n], band, start, (I, KW), dilation, OW, I)
+            G = workspace("gradients", (J, O, band.stop - band.start, OW), gy.dtype)
+            for i in range(J):
+                read_grid(gy[n], G[i], (band.start - i * dilation[0], 0))
+            multiply_transposed(G.reshape(J * O, -1), U, out=part)
+            total += part
+        return total
 
-    def band(task: tuple[int, slice]) -> np.ndarray:
-        n, rows = task
-        U = _unroll(x[n], rows, start, (KH, KW), dilation, OW, I)
-        part = np.empty((KH // I, O, C * I * KW), gw.dtype)
-        for i in range(len(part)):
-            _gy_times_columns(gy[n, :, rows], U, i * dilation[0], part[i])
-        return part
-
-    bands = _bands(N, OH, C * I * KW * OW * gw.itemsize)
-    parts = parallel(band, [(n, rows) for n in range(N) for rows in bands])
-    total = np.sum(parts, axis=0)  # (KH / I, O, C·I·KW)
-    split = total.reshape(-1, O, C, I, KW).transpose(1, 2, 0, 3, 4)
+    # As many sums as there are tasks for threads; each goes through its bands.
+    shared = blocks(len(tasks), -(-len(tasks) // LEAST_TASKS))
+    total = sum(parallel(sum_over, shared))
+    split = total.reshape(J, O, C, I, KW).transpose(1, 2, 0, 3, 4)
     gw[...] = split.reshape(gw.shape)  # (O, C, KH, KW)
 
 
@@ -190,11 +208,15 @@ def _unroll(
     # A 1 × 1 kernel without padding: x is its own column matrix.
     if (KH, KW) == (1, 1) and tuple(start) == (0, 0) and inside:
         return x[:, rows].reshape(C, R * OW)
+    # What all taps read, framed with zeros: each reads the same, DH·i rows further down
+    # and DW·j to the right.
+    size = R + (I - 1) * dilation[0], OW + (KW - 1) * dilation[1]
+    frame = workspace("frame", (C, *size), x.dtype)
+    read_grid(x, frame, (start[0] + rows.start, start[1]))
+    plane, row, pixel = frame.strides
+    steps = plane, dilation[0] * row, dilation[1] * pixel, row, pixel
     U = workspace("columns", (C, I, KW, R, OW), x.dtype)
-    for i, j in np.ndindex(I, KW):
-        # Each tap reads the same, DH·i rows further down and DW·j to the right.
-        first = start[0] + rows.start + i * dilation[0], start[1] + j * dilation[1]
-        read_grid(x, U[:, i, j], first)
+    U[...] = as_strided(frame, U.shape, steps)
     return U.reshape(C * I * KW, R * OW)
 
 

@@ -119,14 +119,22 @@ def convolve(
     if not y.size:  # an empty batch
         return y
     epilogue = Epilogue.drawn(y, bias, relu, p)
-    unit = UnitStride(geometry, w.shape[2:], (OH, OW), on_cpu(x))
+    if on_cpu(x):  # where no window sees x, there is nothing to multiply
+        rows, cols = geometry.seeing(x.shape[2:], w.shape[2:], (OH, OW))
+        epilogue, geometry = epilogue.inside(rows, cols), geometry.cut(rows, cols)
+    if epilogue.y.size:
+        _correlate(x, w, geometry, epilogue)
+    return y
+
+
+def _correlate(x: Array, w: Array, geometry: Geometry, epilogue: Epilogue) -> None:
+    unit = UnitStride(geometry, w.shape[2:], epilogue.y.shape[2:], on_cpu(x))
     # x (N, C·A·B, h, w), w (O, C·A·B / G, kh, kw): stride 1 from here on, on the CPU.
     x, w = unit.split_image(x), unit.split_kernel(w)
-    way = algorithm_for(y, w, unit.dilation, geometry)
+    way = algorithm_for(epilogue.y, w, unit.dilation, geometry)
     # o and c: the channels of one group.
     for o, c in _groups(w.shape[0], x.shape[1], geometry.groups):
         way.correlate(x[:, c], w[o], unit.start, unit.dilation, epilogue.of(o))
-    return y
 
 
 def convolve_input(
@@ -152,7 +160,10 @@ def convolve_weight(
 ) -> Array:
     """Compute the adjoint in w: x (N, C, …), gy (N, O, …) → (O, C/G, *kernel)."""
     O = gy.shape[1]
-    if not gy.size:  # an empty batch
+    if on_cpu(x):  # where no window sees x, gy changes nothing
+        rows, cols = geometry.seeing(x.shape[2:], kernel, gy.shape[2:])
+        gy, geometry = gy[:, :, rows, cols], geometry.cut(rows, cols)
+    if not gy.size:  # an empty batch, or nothing but padding
         shape = (O, x.shape[1] // geometry.groups, *kernel)
         return array_module(x).zeros(shape, x.dtype)
     unit = UnitStride(geometry, kernel, gy.shape[2:], on_cpu(gy))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, array_module, contiguous, on_cpu
+from ..arrays import Array, array_module, contiguous, on_cpu, parallel
 from ..cuda import Kernels
 from .activation import draw_key, draw_mask, keep, scale_and_limit
 
@@ -63,11 +63,34 @@ class Epilogue:
         """(N, o, OH, OW), the channels that are meant: a view of y."""
         return self.y[:, self.channels]
 
+    def inside(self, rows: slice, cols: slice) -> "Epilogue":
+        """Return the epilogue of these rows and columns of y, on the CPU.
+
+        All around them the product is 0; that is filled in here.
+        """
+        if self._at(rows, cols).y.size == self.y.size:
+            return self
+        above, below = slice(0, rows.start), slice(rows.stop, None)
+        left, right = slice(0, cols.start), slice(cols.stop, None)
+        frame = (above, ALL), (below, ALL), (rows, left), (rows, right)
+
+        def fill(task: Any) -> None:
+            n, (r, q) = task
+            nothing = np.zeros((self.y.shape[1], 1, 1), self.y.dtype)
+            self._at(r, q).fill(nothing, n)
+
+        parallel(fill, [(n, side) for n in range(len(self.y)) for side in frame])
+        return self._at(rows, cols)
+
+    def _at(self, rows: slice, cols: slice) -> "Epilogue":
+        mask = None if self.mask is None else self.mask[..., rows, cols]
+        return replace(self, y=self.y[..., rows, cols], mask=mask)
+
     def fill(self, total: Any, n: Any, o: slice = ALL, rows: slice = ALL) -> None:
         """Put a piece of the product into y, on the CPU.
 
         Args:
-            total: as `out[n, o, rows]`; may be written over.
+            total: as `out[n, o, rows]`, or of fewer axes; may be written over.
             n: an image, or a slice of images.
             o: channels of the group.
             rows: of the output.

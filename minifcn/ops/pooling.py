@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from ..arrays import (
-    PIECE,
     Array,
     array_module,
     blocks,
@@ -18,12 +17,14 @@ from ..arrays import (
 from ..autograd import Function, Tensor
 from ..cuda import Kernels
 from ..geometry import pads, pair, pool_output_size
+from . import pairs
 from .im2col import Pads, overlap
 from .inputs import check_image
 
 KERNELS = Kernels(__file__)
 
-LINES = 1 << 17  # numbers in some rows: 512 KiB of float32
+# Numbers, 4 MiB of float32: in each step more to do than to hand Python's lock over.
+PART = 1 << 20
 
 
 class Windows:
@@ -54,6 +55,14 @@ class Windows:
             )
         )
         return OH, OW
+
+    def are_halves(self) -> bool:
+        """Whether they are 2 × 2 pixels, side by side, from the first pixel on."""
+        return (
+            self.kernel == self.stride == (2, 2)
+            and self.padding == ((0, 0), (0, 0))
+            and self.dilation == (1, 1)
+        )
 
     def starts(self, axis: int, n: int, n_out: int) -> list[int]:
         """Return what each tap along an axis reads for the first of n_out windows.
@@ -163,17 +172,13 @@ class MaxPool2d(Function):
         before any pixel is picked out of a row. Some rows at a time: they stay in the
         cache from one step to the next.
         """
-        (P, OH, OW), W = y.shape, x.shape[2]
-        for rows in blocks(OH, LINES // max(1, P * W)):
-            shape = P, rows.stop - rows.start
-            lines = workspace("lines", (*shape, W), x.dtype)
+        (P, OH, _), W = y.shape, x.shape[2]
+        for rows in blocks(OH, PART // max(1, P * W)):
+            lines = workspace("lines", (P, rows.stop - rows.start, W), x.dtype)
             self._largest(1, x, lines, rows.start)
-            tap = workspace("tap", (*shape, OW), x.dtype)
-            self._largest(2, lines, y[:, rows], 0, tap)
+            self._largest(2, lines, y[:, rows], 0)
 
-    def _largest(
-        self, axis: int, x: Array, y: Array, first: int, tap: Array | None = None
-    ) -> None:
+    def _largest(self, axis: int, x: Array, y: Array, first: int) -> None:
         """Fill y with the largest along an axis of x, −∞ where no tap sees x.
 
         Args:
@@ -181,28 +186,26 @@ class MaxPool2d(Function):
             x: (P, H, W).
             y: (P, h, W) or (P, H, w), some windows of that axis.
             first: the number of y's first window.
-            tap: of y's shape: what a tap reads is put here first, one number after the
-                other, where it lies apart in x.
         """
-        step, empty = self.windows.stride[axis - 1], True
-        n, count = x.shape[axis], y.shape[axis]
-        for start in self.windows.starts(axis - 1, n, first + count):
-            inside, pixels = overlap(count, n, start + first * step, step)
-            into = y[:, inside] if axis == 1 else y[:, :, inside]
-            read = x[:, pixels] if axis == 1 else x[:, :, pixels]
-            if empty and into.shape == y.shape:
-                y[...] = read
-            else:
-                if empty:
-                    y[...] = -np.inf
-                if tap is not None and step > 1:
-                    part = tap[:, :, inside]
-                    part[...] = read
-                    read = part
-                np.maximum(into, read, out=into)
-            empty = False
-        if empty:
+        step, n, count = self.windows.stride[axis - 1], x.shape[axis], y.shape[axis]
+        x, y = np.moveaxis(x, axis, 0), np.moveaxis(y, axis, 0)
+        taps = [
+            overlap(count, n, start + first * step, step)
+            for start in self.windows.starts(axis - 1, n, first + count)
+        ]
+        # The tap that most windows see: where all do, it is compared with another at
+        # once, and not written first.
+        taps.sort(key=lambda tap: tap[0].start - tap[0].stop)
+        if len(taps) > 1 and taps[0][0] == slice(0, count):
+            (_, pixels), (inside, others), *taps = taps
+            read = x[pixels]
+            np.maximum(read[inside], x[others], out=y[inside])
+            y[: inside.start] = read[: inside.start]
+            y[inside.stop :] = read[inside.stop :]
+        else:
             y[...] = -np.inf
+        for inside, pixels in taps:
+            np.maximum(y[inside], x[pixels], out=y[inside])
 
     def backward(self, gy: Array) -> Array:
         if not on_cpu(gy):
@@ -212,16 +215,28 @@ class MaxPool2d(Function):
                 gx.size, self.x, self.y, contiguous(gy), gx, *numbers
             )
             return gx
-        gx = np.zeros(self.x.shape, gy.dtype)
+        gx = np.empty(self.x.shape, gy.dtype)
         # Views: what is written into the planes of gx is in gx.
         arrays = [planes(array) for array in (self.x, self.y, gy, gx)]
-        parallel(
-            lambda part: self._scatter(*(array[part] for array in arrays)),
-            parts(self.x),
-        )
+        plain = all(array.flags.c_contiguous for array in arrays)
+        by_pairs = plain and gx.itemsize == 4 and self.windows.are_halves()
+        way = self._scatter_pairs if by_pairs else self._scatter
+        parallel(lambda part: way(*(array[part] for array in arrays)), parts(self.x))
         return gx
 
+    def _scatter_pairs(self, x: Array, y: Array, gy: Array, gx: Array) -> None:
+        """Fill gx by pairs; what is left of an odd side, at the end, as in general."""
+        (_, H, W), (_, OH, OW) = x.shape, y.shape
+        h, w = H // 2, W // 2
+        whole = (..., slice(2 * h), slice(2 * w)), (..., slice(h), slice(w))
+        below = (..., slice(2 * h, H), slice(W)), (..., slice(h, OH), slice(OW))
+        right = (..., slice(2 * h), slice(2 * w, W)), (..., slice(h), slice(w, OW))
+        pairs.scatter(*(a[whole[i]] for i, a in zip((0, 1, 1, 0), (x, y, gy, gx))))
+        for rest in (below, right):
+            self._scatter(*(a[rest[i]] for i, a in zip((0, 1, 1, 0), (x, y, gy, gx))))
+
     def _scatter(self, x: Array, y: Array, gy: Array, gx: Array) -> None:
+        gx[...] = 0
         free = array_module(x).ones(y.shape, bool)  # windows whose maximum is not found
         for start in self.windows.taps(x.shape, y.shape):
             inside, pixels = self.windows.grids(start, y.shape[-2:], x.shape)
@@ -240,7 +255,7 @@ def planes(x: Array) -> Array:
 def parts(x: Array) -> list[slice]:
     """Cut the planes of x into parts that fit the cache, for `parallel`."""
     N, C, H, W = x.shape
-    return blocks(N * C, max(1, PIECE // (H * W)))  # one plane at least
+    return blocks(N * C, max(1, PART // (H * W)))  # one plane at least
 
 
 def _indices(x: Array, y: Array, windows: Windows) -> Array:

@@ -42,6 +42,7 @@ from numpy.lib.stride_tricks import as_strided
 from ..arrays import LEAST_TASKS, blocks, parallel, workspace
 from .epilogue import Epilogue
 from .im2col import read_grid
+from .matrices import multiply, multiply_transposed
 
 TILE, TAPS = 4, 3  # outputs of a tile along an axis, taps of the kernel
 POINTS = (0, 1, -1, 2, -2)  # and infinity
@@ -90,7 +91,7 @@ def correlate(
         n, rows = task
         V = _image_points(x[n], rows, start, OW)
         M = workspace("products", (SIZE * SIZE, O, V.shape[2]), w.dtype)
-        np.matmul(U, V, out=M)
+        multiply(U, V, out=M)
         _fill(M, epilogue, n, rows)
 
     parallel(band, [(n, rows) for n in range(N) for rows in _bands(N, OH, OW, C + O)])
@@ -129,7 +130,14 @@ def weight_gradient(
             tasks[part] for part in blocks(len(tasks), -(-len(tasks) // LEAST_TASKS))
         ]
         sums = parallel(lambda some: _sum_over(x, gy, some, start), shared)
-        gw[...] = _from_kernel_points(sum(sums[1:], sums[0]))
+        gU = sum(sums[1:], sums[0])
+
+        def outputs(o: slice) -> None:
+            gw[o] = _from_kernel_points(gU[:, o])
+
+        # A product outside of `parallel` would wake BLAS's threads, which then wait for
+        # more by counting: on a core that is needed here.
+        parallel(outputs, blocks(O, -(-O // LEAST_TASKS)))
         return
     bands = [
         (n, rows) for n in range(N) for rows in _bands(N, OH, OW, O + C // LEAST_TASKS)
@@ -154,7 +162,8 @@ def _sum_over(
         V = _image_points(x[n], rows, start, OW)  # (36, C, tiles)
         # Beyond the last rows and columns gy is 0, and adds nothing.
         g = _points("gradients", gy[n, :, rows], A, (0, 0), _tiles(rows, OW))
-        total += np.matmul(g, V.transpose(0, 2, 1), out=part)
+        multiply_transposed(g, V, out=part)
+        total += part
     return total
 
 

@@ -79,7 +79,7 @@ def test_taps_that_lie_in_the_padding_for_all_windows_cost_nothing(pool):
 def test_laws_hold_cut_into_parts(threads):
     arrays.set_threads(threads)
     try:
-        with mock.patch.object(pooling, "PIECE", 100):
+        with mock.patch.object(pooling, "PART", 100):
             common.hold("avg_pool2d")
     finally:
         arrays.set_threads(0)

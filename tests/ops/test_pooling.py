@@ -61,7 +61,7 @@ def test_overlapping_windows_add_their_gradients():
 def test_laws_hold_cut_into_parts(threads):
     arrays.set_threads(threads)
     try:
-        with mock.patch.multiple(pooling, PIECE=100, LINES=20):
+        with mock.patch.object(pooling, "PART", 100):
             common.hold("max_pool2d")
     finally:
         arrays.set_threads(0)
@@ -73,7 +73,7 @@ def test_maxima_of_some_rows_at_a_time(case):
     """One row of windows after the other: the same as all of them at once."""
     (x,) = common.tensors([case.x])
     together = ops.max_pool2d(x, **case.arguments).data
-    with mock.patch.object(pooling, "LINES", 1):
+    with mock.patch.object(pooling, "PART", 1):
         apart = ops.max_pool2d(x, **case.arguments).data
     np.testing.assert_array_equal(apart, together)
 

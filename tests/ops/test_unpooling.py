@@ -47,7 +47,7 @@ def test_indices_may_be_of_any_whole_numbers(rng, kind):
 def test_laws_hold_cut_into_parts(threads):
     arrays.set_threads(threads)
     try:
-        with mock.patch.object(pooling, "PIECE", 100):
+        with mock.patch.object(pooling, "PART", 100):
             common.hold("max_unpool2d")
     finally:
         arrays.set_threads(0)
