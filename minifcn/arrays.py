@@ -5,6 +5,7 @@ NumPy and on CuPy. On the CPU an operator cuts its work into bands and hands the
 `parallel`, which keeps one BLAS thread per worker: two workers, two bands, no contest.
 """
 
+import mmap
 import os
 import sys
 import threading
@@ -255,9 +256,20 @@ def workspace(slot: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     kept = getattr(_local, slot, None)
     if kept is None or kept.size < size:
-        kept = np.empty(size, np.uint8)  # bytes, for any dtype
+        kept = _pages(size)
         setattr(_local, slot, kept)
     return kept[:size].view(dtype).reshape(shape)
+
+
+def _pages(size: int) -> np.ndarray:
+    """Return so many bytes of memory that lies apart from all that comes and goes.
+
+    Among the arrays of a step, what is kept for the next one would cut the room that
+    they leave behind in two, and the largest, 411 MB, would find none any more.
+    """
+    private = getattr(mmap, "MAP_PRIVATE", 0) | getattr(mmap, "MAP_ANONYMOUS", 0)
+    flags = {"flags": private} if private else {}  # Windows has none
+    return np.frombuffer(mmap.mmap(-1, max(size, 1), **flags), np.uint8)
 
 
 def blocks(length: int, size: int) -> list[slice]:

@@ -29,8 +29,8 @@ ON_CPU = {
 }
 ALGORITHMS = ("auto", *ON_CPU, "columns")
 
-LEAST_PIXELS, LEAST_CHANNELS = 1536, 32  # below, Winograd's detour is too long
-LEAST_WORK = 1 << 28  # C·O·N·OH·OW; the same of the weights' gradient
+# Below, Winograd's detour is too long: N·OH·OW, C and O, N·OH·OW·C·O.
+LEAST_PIXELS, LEAST_CHANNELS, LEAST_WORK = 1536, 32, 1 << 24
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,6 @@ def algorithm_for(
     w: Array,
     dilation: tuple[int, ...],
     geometry: Geometry,
-    least_work: int = 0,
 ) -> Any:
     """Return the algorithm: that which was asked for, or the quickest by the shapes.
 
@@ -127,8 +126,9 @@ def algorithm_for(
     On a GPU columns. On the CPU, in this order:
 
     products    1 × 1;
-    winograd    3 × 3, float32, 32 channels, 1536 pixels and `least_work` or more;
-    windows     where all columns fit the cache, or the outputs outnumber the pixels;
+    winograd    3 × 3 in float32, where there are pixels and channels enough;
+    windows     where all columns fit the cache, or there are at least half as many
+                output channels as pixels;
     bands       all else.
 
     Raises:
@@ -162,8 +162,8 @@ def algorithm_for(
     pixels = y.shape[0] * y.shape[2] * y.shape[3]  # N·OH·OW
     channels = min(w.shape[1], w.shape[0] // geometry.groups)
     many = pixels >= LEAST_PIXELS and channels >= LEAST_CHANNELS
-    many = many and pixels * w.shape[0] * w.shape[1] >= least_work
+    many = many and pixels * w.shape[0] * w.shape[1] >= LEAST_WORK
     if fits and many and y.dtype == np.float32:  # in float64 for the last digits
         return winograd
     small = w[0].size * pixels <= windows.COLUMNS  # numbers in all columns
-    return windows if small or pixels < w.shape[0] else bands
+    return windows if small or pixels < 2 * w.shape[0] else bands

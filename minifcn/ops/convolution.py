@@ -24,7 +24,7 @@ from .activation import (
     relu_definition,
     relu_gradient,
 )
-from .algorithms import LEAST_WORK, Geometry, algorithm_for
+from .algorithms import Geometry, algorithm_for
 from .epilogue import Epilogue
 from .inputs import check_tensors
 from .strides import UnitStride
@@ -172,7 +172,7 @@ def convolve_weight(
     gw = array_module(x).empty(
         (O, x.shape[1] // geometry.groups, *unit.kernel_size), x.dtype
     )
-    way = algorithm_for(gy, gw, unit.dilation, geometry, LEAST_WORK)
+    way = algorithm_for(gy, gw, unit.dilation, geometry)
     for o, c in _groups(O, x.shape[1], geometry.groups):
         way.weight_gradient(x[:, c], gy[:, o], unit.start, unit.dilation, gw[o])
     return unit.join_kernel(gw)  # (O, C/G, KH, KW)

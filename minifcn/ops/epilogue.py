@@ -15,7 +15,7 @@ import numpy as np
 
 from ..arrays import Array, array_module, contiguous, on_cpu, parallel
 from ..cuda import Kernels
-from .activation import draw_key, draw_mask, keep, scale_and_limit
+from .activation import draw_key, draw_mask, keep, rectify, scale_and_limit
 
 KERNELS = Kernels(__file__)
 
@@ -90,20 +90,25 @@ class Epilogue:
         """Put a piece of the product into y, on the CPU.
 
         Args:
-            total: as `out[n, o, rows]`, or of fewer axes; may be written over.
+            total: as `out[n, o, rows]`; may be written over. What is beyond its last
+                row and column is left out.
             n: an image, or a slice of images.
             o: channels of the group.
             rows: of the output.
         """
         out = self.out[n, o, rows]
-        if self.bias is None and not self.relu:
-            out[...] = total
+        R, Q = out.shape[-2:]
+        # What comes last writes to y; what comes before stays in the cache. But a part
+        # of each row is worth a pass of its own: all else is quicker on whole ones.
+        whole = total.shape == out.shape
+        target = out if whole else total
         if self.bias is not None:
-            # What comes last writes to y; what comes before stays in the cache.
-            target = total if self.relu else out
-            np.add(total, self.bias[o, None, None], out=target)
+            into = total if self.relu else target
+            np.add(total, self.bias[o, None, None], out=into)
         if self.relu:
-            np.maximum(total, 0, out=out)
+            rectify(total, target)
+        if not whole or (self.bias is None and not self.relu):
+            out[...] = total[..., :R, :Q]
         if self.mask is not None:
             out *= out.dtype.type(1 / (1 - self.p))
             keep(self.mask[:, self.channels][n, o, rows], out, out)

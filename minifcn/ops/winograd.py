@@ -204,53 +204,63 @@ def _points(
 
     The first begins at `corner`; a tile has m × m pixels, as the matrix (6, m) takes
     them, 0 outside of x. Returns (36, C, tiles).
+
+    To pick every fourth pixel of a row is slow, and of a tile's six the last two are
+    the first two of its neighbour. So the pixels are picked in fours, and what they
+    have become is copied from one tile to the other: it lies one number on.
     """
     C, (R, S), m = len(x), tiles, matrix.shape[1]
+    matrix = matrix.astype(x.dtype)
     V = workspace(slot, (SIZE, SIZE, C * R * S), x.dtype)
     for c in blocks(C, BLOCK // (R * S)):
         n = c.stop - c.start
-        frame = workspace("frame", (n, TILE * (R - 1) + m, TILE * (S - 1) + m), x.dtype)
+        frame = workspace("frame", (n, TILE * (R - 1) + m, TILE * S), x.dtype)
         read_grid(x[c], frame, corner)
-        # d[i, j, n, r, s] = frame[n, 4r + i, 4s + j]: so far a view.
+        # d[j, i, n, r, s] = frame[n, 4r + i, 4s + j]: so far a view.
         plane, row, pixel = frame.strides
-        steps = row, pixel, plane, TILE * row, TILE * pixel
-        d = workspace("tiles", (m, m, n, R, S), x.dtype)
+        steps = pixel, row, plane, TILE * row, TILE * pixel
+        d = workspace("tiles", (TILE, m, n, R, S), x.dtype)
         d[...] = as_strided(frame, d.shape, steps)
+        # The columns of tiles, as a stack of products (6, m) @ (m, K), one for each j;
+        # then their rows, one for each of the six points.
+        K = n * R * S
+        half = workspace("half", (m, SIZE, K), x.dtype)
+        np.matmul(matrix, d.reshape(TILE, m, K), out=half[:TILE])
+        if m > TILE:
+            flat = half.reshape(m, -1)
+            flat[TILE:, :-1] = flat[: m - TILE, 1:]
+            flat[TILE:, -1] = 0
         here = slice(c.start * R * S, c.stop * R * S)
-        _two_sided(matrix, d.reshape(m, m, -1), V[:, :, here])
+        np.matmul(matrix, half.swapaxes(0, 1), out=V[:, :, here])
     return V.reshape(SIZE * SIZE, C, R * S)
 
 
 def _fill(M: np.ndarray, epilogue: Epilogue, n: int, rows: slice) -> None:
     """Y = Aᵀ M A for a band: M (36, O, tiles) → y[n, :, rows]."""
-    _, O, _, OW = epilogue.out.shape
-    R, S = _tiles(rows, OW)
-    M = M.reshape(SIZE, SIZE, -1)
+    O = epilogue.out.shape[1]
+    R, S = _tiles(rows, epilogue.out.shape[3])
+    M, matrix = M.reshape(SIZE, SIZE, -1), A.astype(M.dtype)
     for o in blocks(O, BLOCK // (R * S)):
-        k = o.stop - o.start
-        Y = workspace("tiles", (TILE, TILE, k * R * S), M.dtype)
-        _two_sided(A.T, M[:, :, o.start * R * S : o.stop * R * S], Y)
-        # (4, 4, k, R, S) → (k, R, 4, S, 4): the tiles side by side.
-        image = workspace("frame", (k, R, TILE, S, TILE), M.dtype)
-        image[...] = Y.reshape(TILE, TILE, k, R, S).transpose(2, 3, 0, 4, 1)
-        image = image.reshape(k, R * TILE, S * TILE)
-        # The last tiles may reach beyond the output.
-        epilogue.fill(image[:, : rows.stop - rows.start, :OW], n, o, rows)
-
-
-def _two_sided(matrix: np.ndarray, d: np.ndarray, out: np.ndarray) -> None:
-    """out[:, :, k] = matrix d[:, :, k] matrixᵀ: (m, m, K) → (p, p, K)."""
-    matrix = matrix.astype(d.dtype)
-    half = workspace("half", (d.shape[1], *out.shape[1:]), d.dtype)
-    # As stacks of products (p, m) @ (m, K): first over i, one for each j …
-    np.matmul(matrix, d.swapaxes(0, 1), out=half)  # half[j, p, k]
-    # … and then over j, one for each p.
-    np.matmul(matrix, half.swapaxes(0, 1), out=out)
+        k, here = o.stop - o.start, slice(o.start * R * S, o.stop * R * S)
+        # Points p, q of all tiles → rows i of points q → pixels j of rows i, which so
+        # come to lie side by side.
+        half = workspace("half", (SIZE, TILE, k * R * S), M.dtype)
+        np.matmul(matrix.T, M.swapaxes(0, 1)[:, :, here], out=half)
+        pixels = workspace("tiles", (TILE, k * R * S, TILE), M.dtype)
+        np.matmul(half.transpose(1, 2, 0), matrix, out=pixels)
+        # (4, k, R, S·4) → (k, R, 4, S·4): each row to its place.
+        image = workspace("frame", (k, R, TILE, S * TILE), M.dtype)
+        image[...] = pixels.reshape(TILE, k, R, -1).transpose(1, 2, 0, 3)
+        # The last tiles reach beyond the output.
+        epilogue.fill(image.reshape(k, R * TILE, S * TILE), n, o, rows)
 
 
 def _tiles(rows: slice, OW: int) -> tuple[int, int]:
-    """Return how many tiles cover these output rows, down and across."""
-    return -(-(rows.stop - rows.start) // TILE), -(-OW // TILE)
+    """Return how many tiles cover these output rows, down and across.
+
+    Across there is one more: the last has no neighbour to copy from (`_points`).
+    """
+    return -(-(rows.stop - rows.start) // TILE), -(-OW // TILE) + 1
 
 
 def _bands(images: int, OH: int, OW: int, channels: int) -> list[slice]:

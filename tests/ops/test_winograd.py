@@ -67,9 +67,9 @@ def test_a_wrong_number_in_a_matrix_is_caught(name):
 
 
 def test_tiles_beyond_the_output_are_left_out():
-    """Of 5 × 7 outputs: two rows of two tiles, of which the lower has one row."""
+    """Of 5 × 7 outputs: two rows of two tiles, the lower of one row, and one more."""
     assert winograd._bands(2, 5, 7, 3) == [slice(0, 4), slice(4, 5)]
-    assert winograd._tiles(slice(4, 5), 7) == (1, 2)
+    assert winograd._tiles(slice(4, 5), 7) == (1, 3)
 
 
 def gradients_and_value(x, w, gy, algorithm):
