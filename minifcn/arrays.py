@@ -5,12 +5,13 @@ NumPy and on CuPy. On the CPU an operator cuts its work into bands and hands the
 `parallel`, which keeps one BLAS thread per worker: two workers, two bands, no contest.
 """
 
+import math
 import mmap
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from itertools import pairwise
 from types import ModuleType
@@ -198,7 +199,8 @@ def set_threads(count: int) -> None:
 
 @lru_cache(maxsize=4)
 def _pool(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, thread_name_prefix="minifcn")
+    # The caller's own thread is the last one.
+    return ThreadPoolExecutor(count - 1, thread_name_prefix="minifcn")
 
 
 @lru_cache(maxsize=1)
@@ -215,14 +217,35 @@ def parallel(task: Callable[[Item], Result], items: Iterable[Item]) -> list[Resu
     """Return `[task(item) for item in items]`, computed by all workers at once.
 
     NumPy lets go of Python's lock while it copies, adds and multiplies matrices, so
-    threads do run side by side. Results come in the order of the items, whatever the
-    order in which they were done; a task must not call `parallel` itself.
+    threads do run side by side. The one that calls is one of them. Results come in the
+    order of the items, whatever the order in which they were done; a task must not call
+    `parallel` itself. After an error no further task is begun.
     """
     items = list(items)
     with _blas().limit(limits=1):
-        if threads() == 1 or len(items) < 2:
+        workers = min(threads(), len(items))
+        if workers < 2:
             return [task(item) for item in items]
-        return list(_pool(threads()).map(task, items))
+        results: dict[int, Result] = {}
+        left = iter(range(len(items)))
+
+        def work() -> None:
+            for i in left:  # whoever is done takes the next
+                try:
+                    results[i] = task(items[i])
+                except BaseException:
+                    for _ in left:  # leave none to the others
+                        pass
+                    raise
+
+        others = [_pool(threads()).submit(work) for _ in range(workers - 1)]
+        try:
+            work()
+        finally:
+            wait(others)  # they may be writing into the caller's arrays
+        for other in others:
+            other.result()  # or its error
+        return [results[i] for i in range(len(items))]
 
 
 def elementwise(task: Callable[..., Any], *arrays: Array) -> None:
@@ -253,7 +276,7 @@ def workspace(slot: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
     The array is valid until the same thread asks for the same slot.
     """
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     kept = getattr(_local, slot, None)
     if kept is None or kept.size < size:
         kept = _pages(size)

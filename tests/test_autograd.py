@@ -605,7 +605,7 @@ def test_gradients_of_two_readers_are_added_before_one_is_written_over(rng):
 
 
 def test_what_nobody_else_holds_takes_no_second_array(rng):
-    x = Tensor(rng.normal(size=(1, 1, 1024, 512)).astype(np.float32), True)
+    x = Tensor(rng.normal(size=(1, 1, 2048, 1536)).astype(np.float32), True)
     y = ops.max_pool2d(ops.relu(x), 8)
     _, peak = common.peak_of(lambda: y.backward(np.ones_like(y.data)))
     assert peak < 1.5 * x.data.nbytes

@@ -26,8 +26,9 @@ def measure(
     tf32: bool = False,
     batch: int = 1,
     fc_channels: int | None = None,
+    classes: int = 21,
 ) -> dict[str, Any]:
-    """Time FCN-8s (21 classes, Caffe's geometry) forward and in training.
+    """Time FCN-8s (Caffe's geometry) forward and in training.
 
     Args:
         against: "torch", or None for minifcn alone.
@@ -40,6 +41,7 @@ def measure(
         tf32: whether both may use TF32 on "cuda".
         batch: how many images at once.
         fc_channels: of fc6 and fc7, if others than `width` gives.
+        classes: that it tells apart, background included.
 
     Returns:
         {"machine": …, "device": …, "size": …, "difference": of the forward results,
@@ -54,12 +56,18 @@ def measure(
         size = read_image(image).shape[:2]
     H, W = size
     contest.check(
-        against, device, size=(H, W), batch=batch, repeats=repeats, width=width
+        against,
+        device,
+        size=(H, W),
+        batch=batch,
+        repeats=repeats,
+        width=width,
+        classes=classes,
     )
     settings = {
         "net": {
             "name": "fcn8s",
-            "n_classes": 21,
+            "n_classes": classes,
             "width": width,
             "fc_channels": fc_channels,
         },

@@ -81,6 +81,9 @@ def _add_sizes(parser: ArgumentParser) -> None:
         "--fc-channels", type=int, metavar="C", help="of fc6 and fc7 of the network"
     )
     parser.add_argument(
+        "--classes", type=int, metavar="N", help="that the network tells apart (21)"
+    )
+    parser.add_argument(
         "--batch", type=int, default=1, metavar="N", help="images at once (1)"
     )
     parser.add_argument(
@@ -141,9 +144,11 @@ def _check_options(args: Namespace) -> None:
     if args.only is not None and not args.operators:
         raise ValueError("--only chooses among --operators; add --operators")
     if (args.operators or args.scaling) and (
-        args.fc_channels or isinstance(args.width, tuple)
+        args.fc_channels or args.classes or isinstance(args.width, tuple)
     ):
-        raise ValueError("--operators and --scaling take one --width, no --fc-channels")
+        raise ValueError(
+            "--operators and --scaling take one --width, no --fc-channels or --classes"
+        )
     if args.image and (args.operators or args.scaling):
         mode = "--operators" if args.operators else "--scaling"
         raise ValueError(f"{mode} measures on noise; leave --image out")
@@ -154,7 +159,7 @@ def _check_options(args: Namespace) -> None:
 def _settings(args: Namespace) -> dict[str, Any]:
     """Return what was given; the rest stays as `measure` has it."""
     options = ["size", "repeats", "width", "seed", "device", "tf32", "batch"]
-    options += ["image", "fc_channels", *GROWING]
+    options += ["image", "fc_channels", "classes", *GROWING]
     given = {name: getattr(args, name) for name in options}
     if args.only is not None:
         given["only"] = names(args.only)

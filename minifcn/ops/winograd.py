@@ -48,9 +48,9 @@ TILE, TAPS = 4, 3  # outputs of a tile along an axis, taps of the kernel
 POINTS = (0, 1, -1, 2, -2)  # and infinity
 SIZE = TILE + TAPS - 1  # points, and pixels that a tile reads, along an axis
 
-BAND_BYTES = 4 << 20  # of a band's tiles, at all points, before and after the product
+BAND_BYTES = 6 << 20  # of a band's tiles, at all points, before and after the product
 LEAST_TILES = 128  # of a band: thinner products are slow
-BLOCK = 1 << 13  # tiles of some channels that are transformed at once, in the cache
+BLOCK = 1 << 14  # tiles of some channels that are transformed at once, in the cache
 PARTIAL_SIZE = 1 << 16  # O·C up to which bands have gradients of their own
 
 

@@ -25,12 +25,14 @@ def test_network(capsys, tmp_path):
 
 
 def test_network_of_given_widths(capsys):
-    slim = "--width 2,3,4,5,6 --fc-channels 7 --size 9 12 --repeats 1 --json".split()
+    slim = "--width 2,3,4,5,6 --fc-channels 7 --classes 3".split()
+    slim += "--size 9 12 --repeats 1 --json".split()
     assert main(["bench", *slim]) == 0
     net = json.loads(capsys.readouterr().out)["net"]
     assert (net["width"], net["fc_channels"]) == ([2, 3, 4, 5, 6], 7)
+    assert net["n_classes"] == 3
     assert main(["bench", "--operators", *slim]) == 2
-    assert "take one --width, no --fc-channels" in capsys.readouterr().err
+    assert "take one --width, no --fc-channels or --classes" in capsys.readouterr().err
 
 
 def test_operators(capsys):
