@@ -1,6 +1,8 @@
 """Arrays: whose they are, and the threads that share their work."""
 
+import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -170,6 +172,38 @@ def test_error_in_a_task_arrives():
         arrays.parallel(task, range(3))
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("by_caller", [False, True])
+def test_after_an_error_no_task_is_begun_and_none_runs_on(threads, by_caller):
+    arrays.set_threads(threads)
+    caller, begun, ended = threading.get_ident(), [], []
+    both = threading.Barrier(2, timeout=10)
+
+    def task(item):
+        begun.append(item)
+        if len(begun) <= 2:
+            both.wait()  # two tasks have begun, one of them in the caller's thread
+        if len(begun) > 2 or (threading.get_ident() == caller) == by_caller:
+            raise KeyError(item)
+        time.sleep(0.05)
+        ended.append(item)
+
+    with pytest.raises(KeyError):
+        arrays.parallel(task, range(100))
+    assert len(begun) <= threads
+    assert len(ended) + 1 == len(begun) or threads == 3
+    at_the_end = len(ended)
+    time.sleep(0.1)
+    assert len(ended) == at_the_end
+
+
+def test_the_caller_works_too():
+    arrays.set_threads(2)
+    meeting = threading.Barrier(2, timeout=10)
+    idents = arrays.parallel(lambda i: (meeting.wait(), threading.get_ident()), [0, 1])
+    assert threading.get_ident() in [ident for _, ident in idents]
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("layout", ["plain", "transposed"])
 def test_elementwise_covers_every_element_once(monkeypatch, rng, threads, layout):
@@ -195,6 +229,18 @@ def test_blocks_cut_a_range_into_nearly_equal_parts(length, size):
     lengths = [part.stop - part.start for part in parts]
     assert max(lengths) <= max(1, size)
     assert max(lengths) - min(lengths) <= 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_workspace_is_not_shared_with_a_forked_process():
+    mine = arrays.workspace("forked", (3,), np.float64)
+    mine[...] = 7
+    child = os.fork()
+    if not child:
+        arrays.workspace("forked", (3,), np.float64)[...] = 8
+        os._exit(0)
+    os.waitpid(child, 0)
+    np.testing.assert_array_equal(mine, [7, 7, 7])
 
 
 def test_workspace_is_reused_within_a_thread_and_not_between_threads():

@@ -53,7 +53,7 @@ def multiply_transposed(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     """Fill out = a @ bᵀ, in tiles: (…, M, K) and (…, N, K) → (…, M, N)."""
     (M, K), N = a.shape[-2:], b.shape[-2]
     m, n = _tile(M), _tile(N)
-    if not (m and n and reads_in_place() and out.itemsize == 4):
+    if not (m and n and reads_in_place()):
         np.matmul(a, b.swapaxes(-1, -2), out=out)
         return
     # (…, M/m, 1, m, K) and (…, 1, N/n, K, n).

@@ -27,7 +27,7 @@ def scatter(x: np.ndarray, y: np.ndarray, gy: np.ndarray, gx: np.ndarray) -> Non
         y, gy: (P, h, w), the maxima of x and their gradients.
     """
     P, h, w = y.shape
-    for rows in blocks(h, PART // (P * w)):
+    for rows in blocks(h, PART // max(1, P * w)):
         maxima, gradients = twice(y[:, rows], "maxima"), twice(gy[:, rows], "gradients")
         both = slice(2 * rows.start, 2 * rows.stop)
         upper, lower = (

@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from minifcn import Tensor, arrays, ops
+from minifcn import Tensor, arrays, nn, ops
 from minifcn.laws import LawError, check_gradients
 from minifcn.laws.cases import convolutions
-from minifcn.ops import algorithms, bands, convolution, windows, winograd
+from minifcn.ops import (
+    algorithms,
+    bands,
+    convolution,
+    definitions,
+    windows,
+    winograd,
+)
 from minifcn.ops.algorithms import Geometry
 from minifcn.ops.convolution import conv2d_definition, conv_transpose2d_definition
 from minifcn.ops.strides import UnitStride
@@ -365,6 +372,96 @@ def test_only_wanted_gradients_are_computed(rng, op, wanted):
         y.backward(common.upstream(y))
     assert (image.called, weight.called) == (wanted == 0, wanted == 1)
     assert [x.grad is not None for x in inputs] == [i == wanted for i in range(3)]
+
+
+# ---- padding wider than the kernel
+
+
+@pytest.mark.parametrize("kernel, dilation", [(1, 1), (3, 1), (2, 3)])
+@pytest.mark.parametrize("stride", [1, 2, 5])
+@pytest.mark.parametrize("before, after", [(0, 0), (7, 0), (0, 9), (6, 11)])
+def test_outputs_that_see_the_image(kernel, dilation, stride, before, after):
+    """Against looking at every pixel from a window's first tap to its last."""
+    n = 4
+    geometry = algorithms.Geometry.of(
+        stride, ((before, after), (after, before)), dilation, 1
+    )
+    try:
+        output = geometry.output_size((n, n), (kernel, kernel))
+    except ValueError:  # the window does not fit
+        return
+    reach = (kernel - 1) * dilation
+    for first, found in zip(
+        (before, after), geometry.seeing((n, n), (kernel, kernel), output)
+    ):
+        reads = [
+            range(r * stride - first, r * stride - first + reach + 1)
+            for r in range(output[0])
+        ]
+        seeing = [r for r, read in enumerate(reads) if set(read) & set(range(n))]
+        assert list(range(output[0])[found]) == seeing
+
+
+WIDE = [
+    dict(padding=((0, 9), (7, 0))),
+    dict(padding=((9, 0), (0, 7)), stride=(2, 3)),
+    dict(padding=(8, 9), dilation=(2, 3), groups=2),
+    dict(padding=(1, 0), stride=(7, 1)),  # its windows lie above and below
+]
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("arguments", WIDE)
+def test_padding_wider_than_the_kernel(rng, arguments, relu):
+    x, w, b = (
+        rng.normal(size=shape)
+        for shape in ((2, 4, 5, 6), (6, 4 // arguments.get("groups", 1), 2, 3), (6,))
+    )
+    if arguments["padding"] == (1, 0):
+        x, w = x[:, :, :5], w[:, :, :1]
+    op, say = (
+        (ops.conv2d_relu, definitions.conv2d_relu)
+        if relu
+        else (ops.conv2d, definitions.conv2d)
+    )
+    inputs = common.tensors([x, w, b])
+    common.close(op(*inputs, **arguments).data, say(x, w, b, **arguments))
+    check_gradients(lambda *given: op(*given, **arguments).sum(), [x, w, b])
+
+
+def test_windows_of_nothing_but_padding_give_the_bias(rng):
+    """A kernel of one tap that reads pixels −1 and 3 of an image of one row."""
+    x, w, b = (rng.normal(size=s) for s in ((1, 2, 1, 3), (3, 2, 1, 1), (3,)))
+    inputs = common.tensors([x, w, b])
+    y = ops.conv2d(*inputs, padding=((1, 3), (0, 0)), stride=(4, 1))
+    np.testing.assert_array_equal(y.data, np.broadcast_to(b[:, None, None], y.shape))
+    y.backward(np.ones(y.shape))
+    assert not inputs[0].grad.any()
+    assert not inputs[1].grad.any()
+    np.testing.assert_array_equal(inputs[2].grad, np.full(3, y.size / 3))
+
+
+def test_dropout_and_relu_reach_where_no_window_sees_the_image():
+    x, w = np.ones((1, 1, 2, 3)), np.ones((2, 1, 1, 1))
+    b = np.array([3.0, -5.0])
+    nn.seed(0)
+    y = ops.conv2d_relu(*common.tensors([x, w, b]), padding=40, p=0.5).data
+    around = y[:, :, :40]
+    assert not around[:, 1].any()  # rectified
+    assert set(np.unique(around[:, 0])) == {0, 6}  # dropped, or doubled
+    assert 0.4 < (around[:, 0] == 0).mean() < 0.6
+
+
+def test_only_what_sees_the_image_is_multiplied(rng):
+    x, w = rng.normal(size=(1, 2, 5, 6)), rng.normal(size=(3, 2, 3, 3))
+    inputs = common.tensors([x, w])
+    with mock.patch.object(
+        convolution, "algorithm_for", wraps=convolution.algorithm_for
+    ) as chosen:
+        y = ops.conv2d(*inputs, padding=(20, 30))
+        y.backward(np.ones(y.shape))
+    assert chosen.call_args_list[0].args[0].shape == (1, 3, 7, 8)
+    assert chosen.call_args_list[2].args[0].shape == (1, 3, 7, 8)  # the weights'
 
 
 # ---- planted faults, by whichever way (others are in tests/laws/faults)

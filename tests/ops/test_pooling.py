@@ -8,7 +8,7 @@ from hypothesis import given
 
 from minifcn import Tensor, arrays, ops
 from minifcn.laws.cases import poolings, tied
-from minifcn.ops import definitions, pooling
+from minifcn.ops import definitions, pairs, pooling
 from tests.ops import common
 
 
@@ -76,6 +76,69 @@ def test_maxima_of_some_rows_at_a_time(case):
     with mock.patch.object(pooling, "PART", 1):
         apart = ops.max_pool2d(x, **case.arguments).data
     np.testing.assert_array_equal(apart, together)
+
+
+def halves(rng, shape, ceil_mode, special=()):
+    """Max pooling by 2 × 2 in float32, with ties: x, and a random gy."""
+    x = rng.integers(-2, 3, shape).astype(np.float32)
+    for at, value in enumerate(special):
+        x.flat[7 * at % x.size] = value
+    x = Tensor(x, True)
+    y = ops.max_pool2d(x, 2, ceil_mode=ceil_mode)
+    gy = rng.normal(size=y.shape).astype(np.float32)
+    y.backward(gy)
+    return x, gy
+
+
+@pytest.mark.parametrize("special", [(), (np.nan, -np.inf, np.inf, -0.0)])
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize("size", [(6, 8), (7, 8), (6, 9), (5, 3), (2, 2), (3, 2)])
+def test_halves_by_pairs_have_the_gradient_of_any_windows(
+    rng, monkeypatch, size, ceil_mode, special
+):
+    """In pieces of three windows; and what is left at an odd side."""
+    monkeypatch.setattr(pairs, "PART", 3)
+    with mock.patch.object(pairs, "scatter", wraps=pairs.scatter) as scatter:
+        x, gy = halves(rng, (2, 3, *size), ceil_mode, special)
+    assert scatter.called
+    expected = Tensor(x.data, True)
+    with mock.patch.object(pooling.Windows, "are_halves", return_value=False):
+        ops.max_pool2d(expected, 2, ceil_mode=ceil_mode).backward(gy)
+    np.testing.assert_array_equal(x.grad, expected.grad)
+
+
+@pytest.mark.parametrize("size", [(5, 1), (1, 4), (1, 1)])
+def test_halves_that_all_hang_over_the_border(rng, size):
+    x, gy = halves(rng, (2, 1, *size), True)
+    with mock.patch.object(pooling.Windows, "are_halves", return_value=False):
+        again = Tensor(x.data, True)
+        ops.max_pool2d(again, 2, ceil_mode=True).backward(gy)
+    np.testing.assert_array_equal(x.grad, again.grad)
+
+
+def test_an_infinite_gradient_goes_to_one_pixel_of_a_pair():
+    x = Tensor(np.array([[[[1, 1], [0, 2]]]], np.float32), True)
+    ops.max_pool2d(x, 2).backward(np.array([[[[np.inf]]]], np.float32))
+    np.testing.assert_array_equal(x.grad, [[[[0, 0], [0, np.inf]]]])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        dict(kernel_size=2, stride=1),
+        dict(kernel_size=(2, 3), stride=2),
+        dict(kernel_size=2, padding=1),
+        dict(kernel_size=2, padding=((0, 0), (0, 1))),
+        dict(kernel_size=2, dilation=(1, 2)),
+        dict(kernel_size=3),
+    ],
+)
+def test_other_windows_do_not_go_by_pairs(rng, arguments):
+    x = Tensor(rng.normal(size=(1, 2, 6, 8)).astype(np.float32), True)
+    with mock.patch.object(pairs, "scatter") as scatter:
+        y = ops.max_pool2d(x, **arguments)
+        y.backward(np.ones_like(y.data))
+    assert not scatter.called
 
 
 def test_a_window_of_nothing_but_padding_has_no_pixel():
