@@ -86,13 +86,10 @@ class Geometry:
 
     def cut(self, rows: slice, cols: slice) -> "Geometry":
         """Return the geometry of these outputs alone."""
-        padding = tuple(
-            (before - first.start * step, after)
-            for (before, after), first, step in zip(
-                self.padding, (rows, cols), self.stride, strict=True
-            )
-        )
-        return replace(self, padding=padding)
+        (top, bottom), (left, right) = self.padding
+        top -= rows.start * self.stride[0]
+        left -= cols.start * self.stride[1]
+        return replace(self, padding=((top, bottom), (left, right)))
 
     def transposed_size(
         self, size: Any, kernel: Any, output_padding: Any

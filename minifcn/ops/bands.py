@@ -140,7 +140,7 @@ def _weight_gradient_by_bands(
 
     # As many sums as there are tasks for threads; each goes through its bands.
     shared = blocks(len(tasks), -(-len(tasks) // LEAST_TASKS))
-    total = sum(parallel(sum_over, shared))
+    total = np.sum(parallel(sum_over, shared), axis=0)
     split = total.reshape(J, O, C, I, KW).transpose(1, 2, 0, 3, 4)
     gw[...] = split.reshape(gw.shape)  # (O, C, KH, KW)
 
