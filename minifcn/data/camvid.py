@@ -6,7 +6,14 @@ from collections import Counter
 from pathlib import Path
 
 from .dataset import Pair, PairFiles, check_root, choose_list
-from .files import DataError, check_inside, find_picture, read_list
+from .files import (
+    DataError,
+    RepeatedError,
+    check_inside,
+    find_picture,
+    read_list,
+    refuse,
+)
 from .palettes import CAMVID_CLASSES, camvid_palette
 
 VOID = 11
@@ -56,4 +63,4 @@ def _last_two(home: Path, file: str, listed: Path) -> Path:
 def _check_once(ids: list[str], listed: Path) -> None:
     id, count = Counter(ids).most_common(1)[0]
     if count > 1:
-        raise DataError(f"{listed} names {id!r} {count} times")
+        refuse(RepeatedError(f"{listed} names {id!r} {count} times"))

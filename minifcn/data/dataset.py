@@ -81,6 +81,7 @@ class PairFiles:
     ) -> None:
         check_files([path for pair in pairs for path in pair[1:]], source)
         self.pairs = list(pairs)
+        self.source = source
         self.ids = [pair.id for pair in pairs]
         self.class_names = list(class_names)
         self.palette = palette
@@ -98,13 +99,21 @@ class PairFiles:
                 a class nor the ignore value.
         """
         _, image_path, label_path = self.pairs[index]
-        image, label = read_image(image_path), read_label(label_path)
+        image, label = read_image(image_path), self.read_label(label_path)
         check_pair(image, label, (image_path, label_path))
-        n_values = len(self.class_names)
+        return image, label
+
+    def read_label(self, path: Path) -> Pixels:
+        """Read a label file: class indices and 255, (H, W) uint8.
+
+        Raises:
+            DataError: a damaged file, or a value that is neither class nor "ignore".
+        """
+        label = read_label(path)
         if self._void is not None:
             label[label == self._void] = IGNORE
-        check_label(label, n_values, label_path)
-        return image, label
+        check_label(label, len(self.class_names), path)
+        return label
 
 
 def choose_list(folder: Path, split: str) -> Path:

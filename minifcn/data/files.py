@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -38,6 +40,36 @@ _LABEL_FORM = (
 
 class DataError(ValueError):
     """A data set, list or picture that cannot be used; says which and why."""
+
+
+class RepeatedError(DataError):
+    """An entry that stands twice where each may stand once."""
+
+
+class OutsideError(DataError):
+    """An entry that leads out of the data set's folder."""
+
+
+_noted: ContextVar[list[Exception] | None] = ContextVar("noted", default=None)
+
+
+def refuse(error: DataError | FileNotFoundError) -> None:
+    """Raise ``error``; within :func:`forgiving`, note it and go on."""
+    noted = _noted.get()
+    if noted is None:
+        raise error
+    noted.append(error)
+
+
+@contextmanager
+def forgiving() -> Iterator[list[Exception]]:
+    """Give a list in which :func:`refuse` notes errors while the block runs."""
+    noted: list[Exception] = []
+    token = _noted.set(noted)
+    try:
+        yield noted
+    finally:
+        _noted.reset(token)
 
 
 def read_image(path: str | Path) -> Pixels:
@@ -163,10 +195,9 @@ def read_list(path: str | Path) -> list[str]:
     first: dict[str, int] = {}
     for number, line in enumerate(read_lines(path), 1):
         if line in first:
-            raise DataError(
-                f"{path} names {line!r} twice (lines {first[line]} and {number})"
-            )
-        if line:
+            lines = f"lines {first[line]} and {number}"
+            refuse(RepeatedError(f"{path} names {line!r} twice ({lines})"))
+        elif line:
             first[line] = number
     return list(first)
 
@@ -199,7 +230,8 @@ def check_inside(entry: str, source: object) -> str:
     """
     rooted = PurePosixPath(entry).is_absolute() or re.match(r"[A-Za-z]:|\\", entry)
     if rooted or ".." in re.split(r"[/\\]", entry):
-        raise DataError(f"{source} names {entry!r}, which leaves the data set's folder")
+        reason = "which leaves the data set's folder"
+        refuse(OutsideError(f"{source} names {entry!r}, {reason}"))
     return entry
 
 
@@ -212,11 +244,8 @@ def check_files(paths: Sequence[Path], source: object) -> None:
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         more = ", ..." if len(missing) > 3 else ""
-        raise FileNotFoundError(
-            f"{len(missing)} of {len(paths)} files named by {source} are missing: "
-            + ", ".join(missing[:3])
-            + more
-        )
+        found = f"{len(missing)} of {len(paths)} files named by {source} are missing: "
+        refuse(FileNotFoundError(found + ", ".join(missing[:3]) + more))
 
 
 def find_picture(folder: Path, stem: str) -> Path:

@@ -9,10 +9,12 @@ from .dataset import Pair, PairFiles, check_root, choose_list
 from .files import (
     SUFFIXES,
     DataError,
+    RepeatedError,
     check_inside,
     find_picture,
     read_class_names,
     read_list,
+    refuse,
 )
 from .palettes import voc_palette
 
@@ -56,7 +58,7 @@ def _read_ids(listed: Path) -> list[str]:
     ids = [_without_suffix(check_inside(id, listed)) for id in read_list(listed)]
     if len(set(ids)) < len(ids):
         twice = next(id for id in ids if ids.count(id) > 1)
-        raise DataError(f"{listed} names {twice!r} twice")
+        refuse(RepeatedError(f"{listed} names {twice!r} twice"))
     return ids
 
 
@@ -74,7 +76,7 @@ def _list_images(folder: Path) -> list[str]:
     ids = sorted(_without_suffix(name) for name in names if _is_picture(name))
     for id, following in pairwise(ids):
         if id == following:
-            raise DataError(f"{folder} holds two pictures with the id {id!r}")
+            refuse(RepeatedError(f"{folder} holds two pictures with the id {id!r}"))
     return ids
 
 
