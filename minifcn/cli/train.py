@@ -23,7 +23,7 @@ from minifcn.cli.common import (
     score_table,
     word_or_numbers,
 )
-from minifcn.training import Recipe, Trainer, TrainingStopped, resume, start
+from minifcn.training import Recipe, Trainer, TrainingStopped, recipes, resume, start
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "width": number_or_numbers,
@@ -43,6 +43,8 @@ _METAVARS = {
     "crop": "H,W",
     "iterations": "N",
 }
+# What of a recipe no longer holds where this is given on the command line.
+INSTEAD_OF = {"weights": "init_from", "init_from": "weights", "epochs": "iterations"}
 _LETTERS = {int: "N", float: "X", str: "NAME"}
 
 
@@ -55,7 +57,11 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--resume", metavar="RUN", help="go on with the run in this folder"
     )
-    parser.add_argument("--recipe", metavar="FILE", help="settings of another run.json")
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME",
+        help="settings: one of the recipes below, a .toml file, or another run.json",
+    )
     add_device(parser)
     add_json(parser)
     settings = parser.add_argument_group("settings")
@@ -66,7 +72,9 @@ def add_options(parser: ArgumentParser) -> None:
         parser,
         "minifcn train photos --net fcn8s --epochs 30 --out runs/photos",
         "minifcn train --resume runs/photos",
+        "minifcn train VOC2012 --recipe fcn32s-heavy --weights vgg16.npz",
     )
+    parser.epilog = f"{parser.epilog}\n\n{_list_recipes()}"
     parser.set_defaults(run=run)
 
 
@@ -99,7 +107,9 @@ def run(args: Namespace) -> int:
 
 def _start(args: Namespace) -> Trainer:
     settings = Recipe.read(args.recipe).as_dict() if args.recipe else {}
-    settings |= _given(args)
+    given = _given(args)
+    settings |= {INSTEAD_OF[name]: None for name in given if name in INSTEAD_OF}
+    settings |= given
     if not settings.get("data"):
         raise ValueError("train needs the folder of a data set, or --resume RUN")
     recipe = Recipe.from_dict(settings)
@@ -149,6 +159,13 @@ def _add_setting(parser: Any, field: dataclasses.Field) -> None:
         metavar=None if choices else letter,
         help=text,
     )
+
+
+def _list_recipes() -> str:
+    names = recipes.names()
+    width = max(map(len, names))
+    lines = (f"  {name:<{width}}  {recipes.title(name)}" for name in names)
+    return "\n".join(["recipes (options given beside one override it):", *lines])
 
 
 def _plain(default: Any) -> type:

@@ -1,4 +1,4 @@
-"""Random mirror, scale and crop of an image together with its label."""
+"""Random mirror, scale, crop and shift of an image together with its label."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Window(NamedTuple):
 
 
 class Augment:
-    """Random mirror, scale and crop, the same for image and label.
+    """Random mirror, scale, crop and shift, the same for image and label.
 
     Args:
         mirror: swap left and right of every second sample.
@@ -42,9 +42,12 @@ class Augment:
             is returned. A smaller image is placed at random in it, padded with
             ``fill``, its label with 255. None keeps the whole image.
         fill: the RGB colour of padding; the default is VOC's mean.
+        jitter: shift what came out by up to so many pixels down or up, and right or
+            left; what moves in is padding. Long et al. 2015, section 4.3: up to 32.
 
     Raises:
-        ValueError: a scale that is not 0 < lowest <= highest, or a crop below 1.
+        ValueError: a scale that is not 0 < lowest <= highest, a crop below 1, or a
+            jitter below 0.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Augment:
         scale: tuple[float, float] = (1.0, 1.0),
         crop: int | tuple[int, int] | None = None,
         fill: tuple[int, int, int] = VOC_MEAN_RGB,
+        jitter: int = 0,
     ) -> None:
         if not 0 < scale[0] <= scale[1] < np.inf:
             raise ValueError(f"scale must be (low, high) with 0 < low <= high: {scale}")
@@ -60,8 +64,11 @@ class Augment:
         self.scale = scale
         self.crop = (crop, crop) if isinstance(crop, int) else crop
         self.fill = fill
+        self.jitter = jitter
         if self.crop is not None and min(self.crop) < 1:
             raise ValueError(f"crop must be at least 1 x 1, not {crop}")
+        if jitter < 0:
+            raise ValueError(f"jitter must be at least 0 pixels, not {jitter}")
 
     def __call__(
         self, image: Pixels, label: Pixels, rng: np.random.Generator
@@ -72,7 +79,7 @@ class Augment:
             image: (H, W, 3) uint8.
             label: (H, W) uint8.
             rng: everything random comes from it: the mirror, the factor, the crop's
-                row, the crop's column, in this order.
+                row, the crop's column, the shift down, the shift right, in this order.
         """
         step = -1 if self.mirror and rng.random() < 0.5 else 1  # −1: mirrored
         factor = rng.uniform(*self.scale)
@@ -82,7 +89,12 @@ class Augment:
         ]
         image = _view(image, windows, Image.Resampling.BILINEAR, self.fill)
         label = _view(label, windows, Image.Resampling.NEAREST, IGNORE)
-        return image[:, ::step], label[:, ::step]
+        image, label = image[:, ::step], label[:, ::step]
+        if not self.jitter:
+            return image, label
+        # integers(2n + 1): 0 .. 2n
+        by = [int(rng.integers(2 * self.jitter + 1)) - self.jitter for _ in range(2)]
+        return _shift(image, by, self.fill), _shift(label, by, IGNORE)
 
 
 def _choose(
@@ -114,6 +126,21 @@ def _view(
         columns.before : columns.before + columns.size,
     ] = seen
     return view
+
+
+def _shift(pixels: Pixels, by: list[int], fill: int | tuple[int, int, int]) -> Pixels:
+    """Move pixels down and right by `by`; where none come from, put `fill`."""
+    shifted = np.empty_like(pixels)
+    shifted[:] = fill
+    (to_rows, rows), (to_columns, columns) = map(_overlap, pixels.shape, by)
+    shifted[to_rows, to_columns] = pixels[rows, columns]
+    return shifted
+
+
+def _overlap(n: int, by: int) -> tuple[slice, slice]:
+    """Return where of n pixels those stay that do not move out, and where they were."""
+    by = max(-n, min(by, n))  # further than out nothing moves
+    return slice(max(by, 0), n + min(by, 0)), slice(max(-by, 0), n - max(by, 0))
 
 
 def _resize(

@@ -32,6 +32,7 @@ from minifcn.training.journal import Journal
 from minifcn.training.multipliers import multipliers
 from minifcn.training.progress import Progress, bar
 from minifcn.training.recipe import Recipe
+from minifcn.training.sampling import sampled
 from minifcn.training.stop import StopRequest
 
 Item = TypeVar("Item")
@@ -171,12 +172,24 @@ class Trainer:
         batches = self.loader.epoch(self.at.epoch, self.at.batch)
         # Left early (a stop, an error), the loader's threads must end too.
         with closing(cast(Generator[Batch], batches)):
-            groups = grouped(moved(batches, self.device), self.recipe.iter_size)
+            counted = self._sampled(batches)
+            groups = grouped(moved(counted, self.device), self.recipe.iter_size)
             # The last epoch may hold more batches than there are steps left.
             for group in islice(groups, self.total - self.at.iteration):
                 self.step(group)
                 self.pause_if_asked()
                 self.save_if_due()
+
+    def _sampled(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Leave out of the loss what the recipe's `sample` does not draw."""
+        return sampled(
+            batches,
+            self.recipe.sample,
+            self.recipe.seed,
+            self.at.epoch,
+            self.at.batch,
+            self.train_set.ignore_index,
+        )
 
     def step(self, group: list[Batch]) -> None:
         """Take one step of SGD on the mean gradient of a group of batches."""
@@ -369,6 +382,7 @@ def _make_loader(recipe: Recipe, dataset: Dataset) -> Loader:
         mirror=recipe.mirror,
         scale=(recipe.scale[0], recipe.scale[1]),
         crop=recipe.crop,
+        jitter=recipe.jitter,
         fill=(round(red), round(green), round(blue)),  # RGB
     )
     return Loader(

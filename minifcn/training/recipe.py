@@ -1,10 +1,8 @@
-"""A recipe: every setting of a training run, checked, and readable as JSON."""
+"""A recipe: every setting of a training run, checked, to be read from a file."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from minifcn.data.loader import ORDERS
 from minifcn.models import NETWORKS
 from minifcn.models.trunks import FIRST_PADDING, LAYOUTS
 from minifcn.nn import INITIALISERS
+from minifcn.training import recipes, rules
 
 SCHEDULES = ("constant", "step", "poly")
 REDUCTIONS = ("mean", "batch", "sum")
@@ -71,6 +70,9 @@ class Recipe:
     loss: str = setting(
         "mean", "over valid pixels; 'batch': sum / images", choices=REDUCTIONS
     )
+    sample: float = setting(
+        1.0, "patch sampling: share of the 32 x 32 cells that the loss counts"
+    )
     class_weights: str | tuple[float, ...] = setting(
         "none", "'none', 'balanced' (median frequency), or one number per class"
     )
@@ -92,7 +94,12 @@ class Recipe:
         (1.0, 1.0), "smallest and largest random factor of size"
     )
     crop: tuple[int, int] | None = setting(None, "height and width of random crops")
-    order: str = setting("shuffle", "of the images in an epoch", choices=ORDERS)
+    jitter: int = setting(0, "pixels by which images are shifted at most, at random")
+    order: str = setting(
+        "shuffle",
+        "of the images in an epoch; 'replacement': each drawn from all",
+        choices=ORDERS,
+    )
     seed: int = setting(0, "of everything random")
     workers: int = setting(2, "threads that read images")
     cache: int = setting(512, "megabytes of images to keep in memory")
@@ -106,15 +113,13 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Check every setting."""
-        for field in dataclasses.fields(self):
+        fields = dataclasses.fields(self)
+        for field in fields:
             allowed = field.metadata.get("choices")
             value = getattr(self, field.name)
             if allowed and value not in allowed:
                 raise ValueError(f"{field.name} is {value!r}; {_one_of(allowed)}")
-        for names, rule, passes in _RULES:
-            for name in names.split():
-                _check(name, getattr(self, name), rule, passes)
-        _check_class_weights(self.class_weights)
+        rules.check({field.name: getattr(self, field.name) for field in fields})
 
     def lr_schedule(self, total: int) -> Callable[[int], float]:
         """Return the learning rate as a function of the iteration, of ``total``."""
@@ -147,15 +152,19 @@ class Recipe:
         return cls(**{name: _tuples(value) for name, value in settings.items()})
 
     @classmethod
-    def read(cls, path: str | Path) -> Recipe:
-        """Read a recipe from a JSON file, such as ``run.json`` of an earlier run."""
+    def read(cls, recipe: str | Path) -> Recipe:
+        """Read a packaged recipe by its name, or a file: TOML, or JSON as ``run.json``.
+
+        Raises:
+            FileNotFoundError: there is neither; names the packaged ones.
+            ValueError: the file is no recipe; names it, and says why.
+        """
+        path = recipes.find(recipe)
+        settings = recipes.read(path)
         try:
-            settings = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls.from_dict(settings)
         except ValueError as error:
-            raise ValueError(f"{path} is not a recipe in JSON: {error}") from None
-        if not isinstance(settings, dict):
-            raise ValueError(f"{path} is not a recipe: it must hold one JSON object")
-        return cls.from_dict(settings)
+            raise ValueError(f"{path}: {error}") from None
 
 
 def _tuples(value: Any) -> Any:
@@ -164,102 +173,3 @@ def _tuples(value: Any) -> Any:
 
 def _one_of(allowed: Any) -> str:
     return "it must be one of " + ", ".join(str(value) for value in allowed)
-
-
-def _check(name: str, value: Any, rule: str, passes: Callable[[Any], bool]) -> None:
-    try:
-        well = passes(value)
-    except TypeError:
-        well = False
-    if not well:
-        raise ValueError(f"{name} is {value!r}; it must be {rule}")
-
-
-def _check_class_weights(value: str | tuple[float, ...]) -> None:
-    named = value in ("none", "balanced")
-    numbers = isinstance(value, tuple) and all(_is_number(w) and w >= 0 for w in value)
-    if not named and not numbers:
-        raise ValueError(
-            f"class_weights is {value!r}; it must be 'none', 'balanced' or one "
-            "number per class, none below 0"
-        )
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return (isinstance(value, float) or _is_whole(value)) and math.isfinite(value)
-
-
-def _all_whole(value: Any, count: int) -> bool:
-    return len(value) == count and all(_is_whole(v) and v > 0 for v in value)
-
-
-_RULES: list[tuple[str, str, Callable[[Any], bool]]] = [
-    (
-        "data train_split val_split freeze",
-        "text",
-        lambda v: isinstance(v, str),
-    ),
-    (
-        "weights init_from",
-        "the name of a file, or nothing",
-        lambda v: v is None or isinstance(v, str),
-    ),
-    ("mirror", "true or false", lambda v: isinstance(v, bool)),
-    (
-        "epochs batch_size iter_size step_every validate_every fc_kernel",
-        "a whole number of at least 1",
-        lambda v: _is_whole(v) and v >= 1,
-    ),
-    (
-        "seed workers cache pictures warm_up save_every keep_every",
-        "a whole number of at least 0",
-        lambda v: _is_whole(v) and v >= 0,
-    ),
-    (
-        "iterations",
-        "a whole number of at least 1, or nothing",
-        lambda v: v is None or (_is_whole(v) and v >= 1),
-    ),
-    (
-        "lr trunk_lr weight_decay weight_power power gamma",
-        "a number of at least 0",
-        lambda v: _is_number(v) and v >= 0,
-    ),
-    (
-        "dropout momentum",
-        "at least 0 and below 1",
-        lambda v: _is_number(v) and 0 <= v < 1,
-    ),
-    ("weight_limit", "at least 1", lambda v: _is_number(v) and v >= 1),
-    (
-        "scale",
-        "two numbers, lowest and highest factor, above 0",
-        lambda v: len(v) == 2 and all(map(_is_number, v)) and 0 < v[0] <= v[1],
-    ),
-    (
-        "skip_scales",
-        "two numbers above 0, or nothing",
-        lambda v: (
-            v is None or (len(v) == 2 and all(_is_number(x) and x > 0 for x in v))
-        ),
-    ),
-    (
-        "crop",
-        "two whole numbers, height and width, or nothing",
-        lambda v: v is None or _all_whole(v, 2),
-    ),
-    (
-        "width",
-        "a factor above 0, or five whole numbers above 0",
-        lambda v: (_is_number(v) and v > 0) or _all_whole(v, 5),
-    ),
-    (
-        "fc_channels",
-        "a whole number above 0, or two",
-        lambda v: (_is_whole(v) and v > 0) or _all_whole(v, 2),
-    ),
-]

@@ -121,6 +121,76 @@ def test_doubling_repeats_label_pixels() -> None:
     np.testing.assert_allclose(got_image[..., 1], np.tile(columns, (6, 1)), atol=0.51)
 
 
+@pytest.mark.parametrize(
+    "throws, down, right",
+    [
+        ((5, 2), 2, -1),
+        ((3, 3), 0, 0),
+        ((0, 6), -3, 3),
+        ((6, 0), 3, -3),
+        ((1, 3), -2, 0),
+    ],
+)
+def test_jitter_moves_both_and_fills(throws, down, right) -> None:
+    image, label = pair(5, 7)
+    dice = Dice(integers=(0, 0, *throws))  # 0, 0: of the crop
+    got_image, got_label = Augment(jitter=3, fill=FILL)(image, label, dice)
+    assert dice.asked == [1, 1, 7, 7]  # -3 .. 3
+    for row in range(5):
+        for column in range(7):
+            y, x = row - down, column - right  # where it was
+            inside = 0 <= y < 5 and 0 <= x < 7
+            assert got_label[row, column] == (label[y, x] if inside else 255)
+            expected = image[y, x].tolist() if inside else list(FILL)
+            assert got_image[row, column].tolist() == expected
+
+
+def test_jitter_moves_what_was_mirrored_and_cropped() -> None:
+    image, label = pair(6, 9)
+    dice = Dice(coin=0.2, integers=(2, 3, 2, 0))  # from row 2, column 3; by 1, -1
+    got_image, got_label = Augment(True, crop=(3, 5), fill=FILL, jitter=1)(
+        image, label, dice
+    )
+    assert dice.asked == [4, 5, 3, 3]
+    mirrored = label[2:5, 3:8][:, ::-1]
+    expected = np.full((3, 5), 255)
+    expected[1:, :4] = mirrored[:2, 1:]
+    np.testing.assert_array_equal(got_label, expected)
+    np.testing.assert_array_equal(got_image[1:, :4], image[2:5, 3:8][:, ::-1][:2, 1:])
+
+
+def test_jitter_reaches_every_shift_and_no_other(rng) -> None:
+    image, label = pair(9, 9)
+    augment = Augment(jitter=2)
+    # the pixel in the middle tells where it came from
+    middles = {int(augment(image, label, rng)[1][4, 4]) for _ in range(400)}
+    assert middles == {
+        10 * row + column for row in range(2, 7) for column in range(2, 7)
+    }
+
+
+def test_no_jitter_draws_nothing() -> None:
+    image, label = pair(4, 6)
+    dice = Dice()
+    Augment(jitter=0)(image, label, dice)
+    assert dice.asked == [1, 1]
+
+
+def test_jitter_out_of_sight(rng) -> None:
+    image, label = np.full((2, 1, 3), 77, np.uint8), np.ones((2, 1), np.uint8)
+    augment = Augment(jitter=32, fill=FILL)
+    for _ in range(200):
+        got_image, got_label = augment(image, label, rng)
+        assert got_label.shape == (2, 1)
+        assert (got_image[got_label == 1] == 77).all()
+        assert (got_image[got_label == 255] == FILL).all()
+
+
+def test_bad_jitter() -> None:
+    with pytest.raises(ValueError, match="jitter must be at least 0 pixels, not -1"):
+        Augment(jitter=-1)
+
+
 def test_label_values_are_never_mixed(rng) -> None:
     label = rng.choice(np.array([0, 20, 255], np.uint8), size=(31, 47))
     image = np.zeros((31, 47, 3), np.uint8)
@@ -163,7 +233,7 @@ def test_arguments_are_left_alone(rng) -> None:
     image, label = pair(9, 12)
     image.flags.writeable = label.flags.writeable = False
     for crop in (None, (5, 20)):
-        Augment(True, (0.4, 2.0), crop)(image, label, rng)
+        Augment(True, (0.4, 2.0), crop, jitter=3)(image, label, rng)
     np.testing.assert_array_equal(image, pair(9, 12)[0])
 
 

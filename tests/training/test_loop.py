@@ -55,6 +55,11 @@ def stop_after(trainer: Trainer, steps: int) -> None:
         (4, {}),  # the last step of the first epoch: validation is still to come
         (6, {"class_weights": "balanced", "schedule": "step", "step_every": 3}),
         (3, {"iter_size": 3, "order": "replacement"}),
+        (2, {"order": "replacement", "workers": 0, "batch_size": 1}),
+        (3, {"sample": 0.5}),
+        (2, {"sample": 0.25, "iter_size": 2, "loss": "sum", "lr": 1e-5}),
+        (5, {"jitter": 9, "mirror": False}),
+        (6, {"jitter": 32, "sample": 0.5, "order": "replacement", "crop": (40, 32)}),
         (3, {"iterations": 6, "workers": 0, "validate_every": 2}),
         (6, {"iterations": 6, "net": "fcn32s", "loss": "batch", "lr": 1e-5}),
     ],
@@ -298,6 +303,24 @@ def test_training_is_in_training_mode(
     trainer.model.eval()
     trainer.train()
     assert losses(trainer) == losses(trained)
+
+
+def test_replacement_learns_some_images_twice(data: Path, tmp_path: Path) -> None:
+    trainer = start(
+        tiny(data, order="replacement", val_split="none"), tmp_path / "run", talk=False
+    )
+    seen: list[list[str]] = [[], []]
+    take = trainer.step
+
+    def step(group: Any) -> None:
+        seen[trainer.at.epoch] += [id for batch in group for id in batch.ids]
+        take(group)
+
+    trainer.step = step  # type: ignore[method-assign]
+    trainer.train()
+    assert [len(epoch) for epoch in seen] == [7, 7]
+    assert all(len(set(epoch)) < 7 for epoch in seen)
+    assert seen[0] != seen[1]
 
 
 def test_pictures_and_recipe_lie_in_the_folder(trained: Trainer, data: Path) -> None:
