@@ -3,8 +3,9 @@
 Each cell of the coarsest score map is the net's answer to one patch, its receptive
 field, so that the loss of a whole image is that of a batch of patches. Ignoring each
 cell with probability 1 − p draws from them. With 1/p times as many images a step, as
-many patches count as before, of more images (the loss "sum" asks for that, too; "mean"
-is over what counts). Source: Long et al. 2015, sections 3.4 and 4.3.
+many patches count as before, of more images. The loss "mean" is over the pixels that
+count; a "sum" over an image becomes p times as large.
+Source: Long et al. 2015, sections 3.4 and 4.3.
 """
 
 from __future__ import annotations

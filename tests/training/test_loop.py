@@ -323,6 +323,23 @@ def test_replacement_learns_some_images_twice(data: Path, tmp_path: Path) -> Non
     assert seen[0] != seen[1]
 
 
+def test_jitter_shifts_what_is_learned(data: Path, tmp_path: Path) -> None:
+    recipe = tiny(data, jitter=20, mirror=False, order="sequential", batch_size=1)
+    trainer = start(recipe, tmp_path / "run", talk=False)
+    shifts = set()
+    for index, batch in enumerate(trainer.loader.epoch(0)):
+        rows, columns = np.nonzero(batch.target[0] != 255)
+        label = trainer.train_set[index][1]
+        (down, right), n = (rows.min(), columns.min()), len(rows)
+        if down and right:  # moved down and right: what is left is the beginning
+            h, w = label[: 32 - down, : 48 - right].shape
+            assert h * w == n
+            np.testing.assert_array_equal(batch.target[0, down:, right:], label[:h, :w])
+        shifts.add((down, right, n))
+    assert len(shifts) == 7
+    assert all(n >= 12 * 28 for _, _, n in shifts)
+
+
 def test_pictures_and_recipe_lie_in_the_folder(trained: Trainer, data: Path) -> None:
     names = {path.name for path in trained.folder.iterdir()}
     assert names == {
