@@ -161,6 +161,7 @@ def test_unknown_recipe_names_all_that_are_there(tmp_path: Path) -> None:
         ("lr = 1\n\nlr = 2\n", r"not a recipe in TOML: .*line 3"),
         ("lr = \n", r"not a recipe in TOML: .*line 1"),
         ("width = [16, 32", r"not a recipe in TOML"),
+        ("width = " + 5000 * "[", r"not a recipe in TOML"),
         ('{"lr": 1}', r"not a recipe in TOML: .*line 1"),
         ("rate = 0.1", r"'rate' is no setting of a recipe; it must be one of data"),
         ("[solver]\nlr = 0.1", r"'solver' is no setting"),

@@ -9,8 +9,10 @@ import pytest
 from minifcn import Tensor, ops
 from minifcn.data import Batch
 from minifcn.training import Trainer, start
-from minifcn.training.sampling import CELL, draw_cells, sampled
+from minifcn.training.sampling import draw_cells, sampled
 from tests.training.runs import run, same_arrays, tiny
+
+CELL = 32  # the stride of the coarsest scores
 
 
 def batch(seed: int, size: tuple[int, int] = (70, 101), n: int = 2) -> Batch:

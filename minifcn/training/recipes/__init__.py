@@ -48,7 +48,7 @@ def read(path: Path) -> dict[str, Any]:
     parse = tomllib.loads if toml else json.loads
     try:
         settings = parse(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # also bytes that are no UTF-8
+    except (ValueError, RecursionError) as error:  # also bytes that are no UTF-8
         form = "TOML" if toml else "JSON"
         raise ValueError(f"{path} is not a recipe in {form}: {error}") from None
     if not isinstance(settings, dict):
