@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+import scipy.io
 from PIL import Image
 
 
@@ -33,6 +35,23 @@ class Disk:
         picture.putpalette([(7 * k + 3) % 256 for k in range(768)])
         picture.save(self.path(name))
         return self.root / name
+
+    def mat(self, name: str, compress: bool = True, **variables: object) -> Path:
+        """A MATLAB file of format 5, or 7 where compressed; dicts become structs."""
+        scipy.io.savemat(self.path(name), variables, do_compression=compress)
+        return self.root / name
+
+    def mat73(self, name: str, **variables: object) -> Path:
+        """A MATLAB file of format 7.3: HDF5 after 512 bytes of MATLAB's own."""
+        path = self.path(name)
+        with h5py.File(path, "w", userblock_size=512) as file:
+            for key, value in variables.items():
+                inside = value if isinstance(value, dict) else {"": value}
+                for field, matrix in inside.items():
+                    file[f"{key}/{field}" if field else key] = np.asarray(matrix).T
+        with path.open("r+b") as file:
+            file.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
+        return path
 
     def image(self, height: int, width: int) -> np.ndarray:
         return self.rng.integers(256, size=(height, width, 3), dtype=np.uint8)
