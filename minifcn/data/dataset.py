@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .files import (
     IGNORE,
@@ -13,6 +16,7 @@ from .files import (
     check_files,
     check_label,
     check_pair,
+    open_picture,
     read_image,
     read_label,
 )
@@ -64,12 +68,16 @@ class PairFiles:
         source: what named the files, for messages.
         void: a label value that means "ignore" in these files and reads as 255.
 
+    Attributes:
+        extras: the names of what :meth:`extra` reads beside image and label.
+
     Raises:
         FileNotFoundError: files are missing (they are looked for, not read).
     """
 
     ignore_index = IGNORE
     mean_bgr: tuple[float, float, float] = VOC_MEAN_BGR
+    extras: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -106,6 +114,8 @@ class PairFiles:
     def read_label(self, path: Path) -> Pixels:
         """Read a label file: class indices and 255, (H, W) uint8.
 
+        A data set whose labels are no pictures of class indices overrides this.
+
         Raises:
             DataError: a damaged file, or a value that is neither class nor "ignore".
         """
@@ -114,6 +124,57 @@ class PairFiles:
             label[label == self._void] = IGNORE
         check_label(label, len(self.class_names), path)
         return label
+
+    def extra(self, index: int) -> dict[str, NDArray[Any]]:
+        """Read what pair ``index`` has beside image and label, of the same (H, W).
+
+        Returns:
+            An array for each name in ``extras``; none where a data set has no more.
+        """
+        return {}
+
+
+def look_up(values: NDArray[Any], table: NDArray[np.uint8], name: object) -> Pixels:
+    """Return ``table[values]``: the classes for the values that stand in a file.
+
+    Args:
+        values: (H, W) integers.
+        table: a class, or 255 for "ignore", per value from 0 on.
+        name: of the label, for the message.
+
+    Raises:
+        DataError: a value for which the table has none; says how often and where first.
+    """
+    bad = (values < 0) | (values >= len(table))
+    if bad.any():
+        row, column = np.unravel_index(bad.argmax(), bad.shape)
+        value = values[row, column]
+        raise DataError(
+            f"label {name} holds the value {value} ({np.sum(values == value)} pixels, "
+            f"the first in row {row}, column {column}, counted from 0): allowed are "
+            f"0 to {len(table) - 1}"
+        )
+    return table[values]
+
+
+def void_first(n_classes: int) -> Pixels:
+    """Return the table for labels whose 0 is void and whose classes start at 1."""
+    return np.array([IGNORE, *range(n_classes)], np.uint8)
+
+
+def check_size(extra: NDArray[Any], path: Path, image: Path) -> None:
+    """Check that what was read from ``path`` has the height and width of ``image``.
+
+    Raises:
+        DataError: it has not; names both files and both sizes.
+    """
+    with open_picture(image) as picture:  # the header alone
+        width, height = picture.size
+    if extra.shape[:2] != (height, width):
+        raise DataError(
+            f"image {image} is {width}x{height} and {path} is {extra.shape[1]}x"
+            f"{extra.shape[0]} (width x height): they must be equal"
+        )
 
 
 def choose_list(folder: Path, split: str) -> Path:

@@ -1,4 +1,4 @@
-"""The three layouts, made small by hand, and the published ones where they are."""
+"""VOC, CamVid and folders, made small by hand, the published ones, and all layouts."""
 
 import re
 
@@ -6,7 +6,20 @@ import numpy as np
 import pytest
 
 from minifcn import data
-from minifcn.data import CamVid, DataError, Folder, Voc, open_dataset
+from minifcn.data import (
+    Ade20k,
+    CamVid,
+    Cityscapes,
+    DataError,
+    Folder,
+    Nyud,
+    PascalContext,
+    Sbd,
+    SiftFlow,
+    Voc,
+    layouts,
+    open_dataset,
+)
 
 CAMVID_IDS = ["0001TP_000010", "0016E5_000020", "Seq05VD_f00030"]
 
@@ -313,6 +326,59 @@ def test_unknown_split(disk, voc, split) -> None:
     disk.text("ImageSets/train.txt", "a")
     with pytest.raises(FileNotFoundError, match=r"there are train, val$"):
         Voc(disk.root, split)
+
+
+# which layout ------------------------------------------------------------------
+
+VOC_FILES = ["JPEGImages/a.jpg", "SegmentationClass/a.png", "ImageSets/x/train.txt"]
+CONTEXT_FILES = ["labels.txt", "trainval/a.mat"]
+SBD_FILES = ["img/a.jpg", "cls/a.mat", "inst/a.mat", "train.txt", "val.txt"]
+LAYOUTS = [
+    (Voc, VOC_FILES),
+    (Voc, [*VOC_FILES, "classes.txt"]),
+    (Voc, [f"VOCdevkit/VOC2012/{file}" for file in VOC_FILES]),
+    (PascalContext, CONTEXT_FILES + [f"VOC2010/{file}" for file in VOC_FILES]),
+    (PascalContext, CONTEXT_FILES + VOC_FILES),
+    (Sbd, SBD_FILES),
+    (Sbd, SBD_FILES + [f"VOC2011/{file}" for file in VOC_FILES]),
+    (Sbd, [f"benchmark_RELEASE/dataset/{file}" for file in SBD_FILES]),
+    (Nyud, ["data/images/img_1.png", "segmentation/img_1.mat", "train.txt"]),
+    (SiftFlow, ["Images/x/a.jpg", "SemanticLabels/x/a.mat", "GeoLabels/x/a.mat"]),
+    (Cityscapes, ["leftImg8bit/train/ulm/a.png", "gtFine/train/ulm/a.png"]),
+    (Ade20k, ["images/training/a.jpg", "annotations/training/a.png"]),
+    (Ade20k, ["images/validation/a.jpg", "annotations/validation/a.png"]),
+    (Ade20k, ["ADEChallengeData2016/images/training/a.jpg"]),
+    (CamVid, ["train/a.png", "trainannot/a.png", "train.txt"]),
+    (CamVid, ["images/0016E5_1.jpg", "labels/0016E5_1.png", "train.txt"]),
+    (Folder, ["images/a.jpg", "labels/a.png", "classes.txt"]),
+    (Folder, ["images/0016E5_1.jpg", "labels/0016E5_1.png", "classes.txt"]),
+]
+
+
+@pytest.mark.parametrize(("reader", "files"), LAYOUTS)
+def test_every_layout_is_recognised(disk, reader, files) -> None:
+    for file in files:
+        disk.text(file, "x")
+    assert layouts.recognise(disk.root) is reader
+
+
+def test_sentence_names_every_layout(disk) -> None:
+    disk.text("notes.txt", "x")
+    with pytest.raises(DataError) as error:
+        open_dataset(disk.root)
+    said = str(error.value)
+    for name in (
+        "PASCAL VOC (JPEGImages",
+        "SBD (img, cls",
+        "PASCAL-Context (labels.txt",
+        "NYUDv2 (data/images",
+        "SIFT Flow (Images",
+        "Cityscapes (leftImg8bit",
+        "ADE20K (images and annotations",
+        "CamVid (images, labels",
+        "or a folder of your own (images, labels and classes.txt",
+    ):
+        assert said.count(name) == 1
 
 
 def test_unknown_layout(disk) -> None:
