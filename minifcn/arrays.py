@@ -242,8 +242,11 @@ def parallel(task: Callable[[Item], Result], items: Iterable[Item]) -> list[Resu
         try:
             work()
         finally:
-            wait(others)  # they may be writing into the caller's arrays
-        for other in others:
+            # Nothing is left to do for those that no thread has begun; the rest may be
+            # writing into the caller's arrays.
+            begun = [other for other in others if not other.cancel()]
+            wait(begun)
+        for other in begun:
             other.result()  # or its error
         return [results[i] for i in range(len(items))]
 
@@ -287,12 +290,15 @@ def workspace(slot: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 def _pages(size: int) -> np.ndarray:
     """Return so many bytes of memory that lies apart from all that comes and goes.
 
-    Among the arrays of a step, what is kept for the next one would cut the room that
-    they leave behind in two, and the largest, 411 MB, would find none any more.
+    Kept among a step's arrays, it would split the room that they leave, and the largest
+    of the next step, 411 MB, would no longer fit.
     """
     private = getattr(mmap, "MAP_PRIVATE", 0) | getattr(mmap, "MAP_ANONYMOUS", 0)
     flags = {"flags": private} if private else {}  # Windows has none
-    return np.frombuffer(mmap.mmap(-1, max(size, 1), **flags), np.uint8)
+    try:
+        return np.frombuffer(mmap.mmap(-1, max(size, 1), **flags), np.uint8)
+    except OSError as error:
+        raise MemoryError(f"{size:,} bytes to work in cannot be had") from error
 
 
 def blocks(length: int, size: int) -> list[slice]:

@@ -197,6 +197,31 @@ def test_after_an_error_no_task_is_begun_and_none_runs_on(threads, by_caller):
     assert len(ended) == at_the_end
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_no_threads_to_wait_for():
+    arrays.set_threads(2)
+    assert arrays.parallel(str, range(4)) == ["0", "1", "2", "3"]  # the threads begin
+    child = os.fork()
+    if not child:
+        os._exit(arrays.parallel(str, range(4)) != ["0", "1", "2", "3"])
+    for _ in range(200):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.05)
+    else:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    assert done
+    assert status == 0
+
+
+def test_a_task_that_hands_out_tasks_gets_them_done():
+    arrays.set_threads(2)
+    nested = arrays.parallel(lambda i: arrays.parallel(str, range(i)), range(9))
+    assert nested == [[str(j) for j in range(i)] for i in range(9)]
+
+
 def test_the_caller_works_too():
     arrays.set_threads(2)
     meeting = threading.Barrier(2, timeout=10)
@@ -241,6 +266,11 @@ def test_workspace_is_not_shared_with_a_forked_process():
         os._exit(0)
     os.waitpid(child, 0)
     np.testing.assert_array_equal(mine, [7, 7, 7])
+
+
+def test_workspace_that_is_too_large_is_a_memory_error():
+    with pytest.raises(MemoryError, match="bytes to work in cannot be had"):
+        arrays.workspace("too large", (1 << 50,), np.float64)
 
 
 def test_workspace_is_reused_within_a_thread_and_not_between_threads():

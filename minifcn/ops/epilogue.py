@@ -66,7 +66,7 @@ class Epilogue:
     def inside(self, rows: slice, cols: slice) -> "Epilogue":
         """Return the epilogue of these rows and columns of y, on the CPU.
 
-        All around them the product is 0; that is filled in here.
+        Fills the rest of y, where the product is 0.
         """
         if self._at(rows, cols).y.size == self.y.size:
             return self

@@ -4,8 +4,8 @@ Before it multiplies, BLAS copies both matrices into an order of its own ("packi
 For large square ones that is soon repaid. Those of a convolution are long and thin: of
 16 rows, each number that is packed is used 16 times, and packing takes as long as the
 products. For processors with AVX-512, OpenBLAS has kernels that read a small matrix
-where it lies. So a long product is cut into as many small ones as it takes: it is a
-stack of products, one call.
+where it lies. So a long product is cut into many small ones: a stack, multiplied in one
+call.
 
 Elsewhere nothing is cut. The order of additions, and so the last digits, go by the
 shapes and by which kernels there are, never by the number of threads.
@@ -31,7 +31,10 @@ def reads_in_place() -> bool:
 
 
 def multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
-    """Fill out = a @ b, in pieces of b's columns: (…, M, K) @ (…, K, N)."""
+    """Fill out = a @ b, in pieces of b's columns: (…, M, K) @ (…, K, N).
+
+    None of the sizes is 0; out may be a view.
+    """
     (M, K), N = a.shape[-2:], b.shape[-1]
     pieces, size = _pieces(N, M * K)
     if pieces == 1:
@@ -50,7 +53,10 @@ def multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
 
 
 def multiply_transposed(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
-    """Fill out = a @ bᵀ, in tiles: (…, M, K) and (…, N, K) → (…, M, N)."""
+    """Fill out = a @ bᵀ, in tiles: (…, M, K) and (…, N, K) → (…, M, N).
+
+    None of the sizes is 0; out is one whose rows lie side by side.
+    """
     (M, K), N = a.shape[-2:], b.shape[-2]
     m, n = _tile(M), _tile(N)
     if not (m and n and reads_in_place()):

@@ -18,6 +18,7 @@ from ..autograd import Function, Tensor
 from ..cuda import Kernels
 from ..geometry import pads, pair, pool_output_size
 from . import pairs
+from .activation import keep
 from .im2col import Pads, overlap
 from .inputs import check_image
 
@@ -228,12 +229,16 @@ class MaxPool2d(Function):
         """Fill gx by pairs; what is left of an odd side, at the end, as in general."""
         (_, H, W), (_, OH, OW) = x.shape, y.shape
         h, w = H // 2, W // 2
+        # Regions of the image, and of the output.
         whole = (..., slice(2 * h), slice(2 * w)), (..., slice(h), slice(w))
         below = (..., slice(2 * h, H), slice(W)), (..., slice(h, OH), slice(OW))
         right = (..., slice(2 * h), slice(2 * w, W)), (..., slice(h), slice(w, OW))
-        pairs.scatter(*(a[whole[i]] for i, a in zip((0, 1, 1, 0), (x, y, gy, gx))))
-        for rest in (below, right):
-            self._scatter(*(a[rest[i]] for i, a in zip((0, 1, 1, 0), (x, y, gy, gx))))
+        for way, (image, output) in (
+            (pairs.scatter, whole),
+            (self._scatter, below),
+            (self._scatter, right),
+        ):
+            way(x[image], y[output], gy[output], gx[image])
 
     def _scatter(self, x: Array, y: Array, gy: Array, gx: Array) -> None:
         gx[...] = 0
@@ -244,7 +249,9 @@ class MaxPool2d(Function):
             hit &= free[inside]  # and the first
             free[inside] ^= hit  # no longer free, as hit implies free
             # Overlapping windows may share a maximum: their gradients add up.
-            gx[pixels] += gy[inside] * hit
+            share = np.empty(hit.shape, gy.dtype)
+            keep(hit, gy[inside], share)
+            gx[pixels] += share
 
 
 def planes(x: Array) -> Array:

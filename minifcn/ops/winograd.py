@@ -205,9 +205,9 @@ def _points(
     The first begins at `corner`; a tile has m × m pixels, as the matrix (6, m) takes
     them, 0 outside of x. Returns (36, C, tiles).
 
-    To pick every fourth pixel of a row is slow, and of a tile's six the last two are
-    the first two of its neighbour. So the pixels are picked in fours, and what they
-    have become is copied from one tile to the other: it lies one number on.
+    To pick every fourth pixel of a row is slow, and a tile's last two pixels are its
+    neighbour's first two. So four are picked, and what the other two become is copied
+    from the next tile: it lies one number on. The last tile of a row has no next.
     """
     C, (R, S), m = len(x), tiles, matrix.shape[1]
     matrix = matrix.astype(x.dtype)
@@ -229,7 +229,7 @@ def _points(
         if m > TILE:
             flat = half.reshape(m, -1)
             flat[TILE:, :-1] = flat[: m - TILE, 1:]
-            flat[TILE:, -1] = 0
+            flat.reshape(m, -1, S)[TILE:, :, -1] = 0  # not another row's
         here = slice(c.start * R * S, c.stop * R * S)
         np.matmul(matrix, half.swapaxes(0, 1), out=V[:, :, here])
     return V.reshape(SIZE * SIZE, C, R * S)

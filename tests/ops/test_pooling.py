@@ -86,7 +86,9 @@ def halves(rng, shape, ceil_mode, special=()):
     x = Tensor(x, True)
     y = ops.max_pool2d(x, 2, ceil_mode=ceil_mode)
     gy = rng.normal(size=y.shape).astype(np.float32)
-    y.backward(gy)
+    # What is not filled shows.
+    with mock.patch.object(pooling.np, "empty", lambda *a: np.full(*a[:1], 7, *a[1:])):
+        y.backward(gy)
     return x, gy
 
 
@@ -116,10 +118,27 @@ def test_halves_that_all_hang_over_the_border(rng, size):
     np.testing.assert_array_equal(x.grad, again.grad)
 
 
-def test_an_infinite_gradient_goes_to_one_pixel_of_a_pair():
-    x = Tensor(np.array([[[[1, 1], [0, 2]]]], np.float32), True)
-    ops.max_pool2d(x, 2).backward(np.array([[[[np.inf]]]], np.float32))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])  # by pairs, and in general
+def test_an_infinite_gradient_goes_to_one_pixel(dtype):
+    x = Tensor(np.array([[[[1, 1], [0, 2]]]], dtype), True)
+    ops.max_pool2d(x, 2).backward(np.array([[[[np.inf]]]], dtype))
     np.testing.assert_array_equal(x.grad, [[[[0, 0], [0, np.inf]]]])
+
+
+def test_halves_that_lie_apart_in_memory(rng):
+    x = rng.normal(size=(2, 3, 7, 6)).astype(np.float32)
+    gy = rng.normal(size=(2, 3, 4, 3)).astype(np.float32)
+    one, other = Tensor(np.asfortranarray(x), True), Tensor(x, True)
+    ops.max_pool2d(one, 2, ceil_mode=True).backward(np.asfortranarray(gy))
+    ops.max_pool2d(other, 2, ceil_mode=True).backward(gy)
+    np.testing.assert_array_equal(one.grad, other.grad)
+
+
+def test_halves_of_an_empty_batch():
+    x = Tensor(np.ones((0, 2, 4, 6), np.float32), True)
+    y = ops.max_pool2d(x, 2)
+    y.backward(np.ones(y.shape, np.float32))
+    assert x.grad.shape == x.shape
 
 
 @pytest.mark.parametrize(

@@ -106,3 +106,15 @@ def test_work_memory_does_not_grow_with_the_image(rng):
         peaks.append(peak - y.data.nbytes)
     assert abs(peaks[1] - peaks[0]) < 0.2 * peaks[0]  # of the image: 8.4 MB
     assert peaks[1] < 3 * winograd.BAND_BYTES
+
+
+def test_what_is_no_number_stays_in_its_channel(rng):
+    """The last tile of a channel's rows has no neighbour in the next channel."""
+    for at in np.ndindex(3, 3, 5):
+        x = rng.normal(size=(1, 3, 3, 5)).astype(np.float32)
+        x[0, at[0], at[1], at[2]] = np.nan
+        inputs = x, rng.normal(size=(2, 3, 3, 3)).astype(np.float32)
+        gy = rng.normal(size=(1, 2, 3, 5)).astype(np.float32)
+        _, _, gw = gradients_and_value(*inputs, gy, "winograd")
+        finite = np.isfinite(gw).all(axis=(0, 2, 3))
+        np.testing.assert_array_equal(finite, np.arange(3) != at[0])
