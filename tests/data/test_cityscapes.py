@@ -39,7 +39,7 @@ def streets(disk):
     for name, image, label in zip(names, images, ids, strict=True):
         disk.picture(f"leftImg8bit/{name}_leftImg8bit.png", image)
         disk.picture(f"gtFine/{name}_gtFine_labelIds.png", label)
-        disk.picture(f"gtFine/{name}_gtFine_instanceIds.png", label)
+        disk.picture(f"gtFine/{name}_gtFine_instanceIds.png", label[::-1] // 2)
     return images, ids
 
 

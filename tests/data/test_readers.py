@@ -362,6 +362,15 @@ def test_every_layout_is_recognised(disk, reader, files) -> None:
     assert layouts.recognise(disk.root) is reader
 
 
+@pytest.mark.parametrize(
+    "file", ["img/a.jpg", "cls/a.mat", "labels.txt", "trainval/a.mat", "data/images/a"]
+)
+def test_half_a_layout_is_not_recognised(disk, file) -> None:
+    disk.text(file, "x")
+    with pytest.raises(DataError, match="none of the known layouts"):
+        layouts.recognise(disk.root)
+
+
 def test_sentence_names_every_layout(disk) -> None:
     disk.text("notes.txt", "x")
     with pytest.raises(DataError) as error:
