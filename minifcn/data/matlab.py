@@ -27,6 +27,7 @@ Matrix = NDArray[np.int32]
 _FORMAT_5 = {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}
 _FORMAT_7_3 = (b"\x00\x02IM", b"\x02\x00MI")
 _HEADER = 128
+_FLAGS, _MATRIX = 6, 14  # miUINT32, in which the flags of a matrix are; miMATRIX
 _COMPRESSED = 15  # miCOMPRESSED: what follows the tag is a zlib stream
 _MAX_BYTES = 8 * MAX_PIXELS  # a matrix of doubles
 
@@ -93,10 +94,6 @@ def _read_5(
     scipy_io: ModuleType, path: Path, names: tuple[str, ...], order: str
 ) -> object:
     file = _inflate(path, order)
-    for name, shape, _ in scipy_io.whosmat(file):
-        if name == names[0]:
-            _check_size(math.prod(shape))
-    file.seek(0)
     value: Any = scipy_io.loadmat(file, variable_names=names[:1])
     for depth, name in enumerate(names):
         if depth:  # a field: of a struct that is no array of structs
@@ -111,13 +108,13 @@ def _read_5(
 def _inflate(path: Path, order: str) -> io.BytesIO:
     """Return the file with its variables uncompressed, if it is not too large so.
 
-    SciPy believes the sizes that stand in a file. Without compression none of them can
-    be had that is not there.
+    SciPy believes what stands in a file. So what is compressed is measured before, and
+    the sizes of all matrices are added, of those within structs and cells, too.
     """
     if path.stat().st_size > _MAX_BYTES:
         raise _too_large("bytes")
     data = path.read_bytes()
-    parts, start = [data[:_HEADER]], _HEADER
+    parts, start, n_values = [data[:_HEADER]], _HEADER, 0
     while start < len(data):
         kind, size = struct.unpack_from(f"{order}II", data, start)
         end = start + 8 + size
@@ -130,9 +127,30 @@ def _inflate(path: Path, order: str) -> io.BytesIO:
             part = zlib.decompressobj().decompress(part[8:], room + 1)
             if len(part) > room:
                 raise _too_large("bytes when uncompressed")
+        n_values += _count_claimed(part, order)
+        _check_size(n_values)
         parts.append(part)
         start = end
     return io.BytesIO(b"".join(parts))
+
+
+def _count_claimed(part: bytes, order: str) -> int:
+    """Return how many values the matrices of a variable are said to have, in all."""
+    total, position, is_size = 0, 0, False
+    while position + 8 <= len(part):
+        kind, n_bytes = struct.unpack_from(f"{order}II", part, position)
+        position += 8
+        if kind == _MATRIX:  # a tag before its parts: flags, size, name, ...
+            continue
+        if kind >> 16:  # up to four bytes, which stand in the tag itself
+            kind, n_bytes, position = kind & 0xFFFF, kind >> 16, position - 4
+        if is_size:
+            axes = part[position : position + n_bytes - n_bytes % 4]
+            total += math.prod(np.frombuffer(axes, f"{order}u4").tolist())
+        is_size = kind == _FLAGS
+        position += n_bytes
+        position += -position % 8
+    return total
 
 
 # MATLAB 7.3 --------------------------------------------------------------------

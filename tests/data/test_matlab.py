@@ -157,6 +157,32 @@ def test_claim_of_more_than_can_be_read(disk, monkeypatch) -> None:
         read_matrix(path, "S")
 
 
+@pytest.mark.parametrize("compress", [False, True])
+def test_claim_deep_inside(disk, compress) -> None:
+    cells = np.empty((1, 1), object)
+    cells[0, 0] = disk.label(3, 5)
+    path = disk.mat("a.mat", False, A=disk.label(2, 2), G={"S": {"C": cells}})
+    data = bytearray(path.read_bytes())
+    at = data.rindex(struct.pack("<IIii", 5, 8, 1, 1))  # the size of the cells
+    data[at : at + 16] = struct.pack("<IIii", 5, 8, 18_000, 18_000)
+    if compress:
+        start = 128 + 8 + struct.unpack_from("<I", data, 132)[0]
+        stream = zlib.compress(data[start:])
+        data[start:] = struct.pack("<II", 15, len(stream)) + stream
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"too many values \(3240000\d\d\)"):
+        read_matrix(path, "A")
+
+
+def test_matrices_that_are_too_large_together(disk, monkeypatch) -> None:
+    path = disk.mat("a.mat", S=disk.label(3, 5), T=disk.label(4, 7))
+    monkeypatch.setattr(matlab, "MAX_PIXELS", 15 + 28)
+    assert read_matrix(path, "S").shape == (3, 5)
+    monkeypatch.setattr(matlab, "MAX_PIXELS", 15 + 27)
+    with pytest.raises(DataError, match=r"too many values \(43\)"):
+        read_matrix(path, "S")
+
+
 def test_compressed_to_next_to_nothing(disk, monkeypatch) -> None:
     path = disk.mat("a.mat", S=disk.label(3, 5))
     stream = zlib.compress(bytes(1 << 20))
