@@ -123,7 +123,7 @@ def _inflate(path: Path, order: str) -> io.BytesIO:
             raise DataError(f"is damaged or cut short: {missing}")
         part = data[start:end]
         if kind == _COMPRESSED:
-            room = _MAX_BYTES - sum(map(len, parts))
+            room = max(_MAX_BYTES - sum(map(len, parts)), 0)
             part = zlib.decompressobj().decompress(part[8:], room + 1)
             if len(part) > room:
                 raise _too_large("bytes when uncompressed")
