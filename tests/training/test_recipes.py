@@ -242,11 +242,13 @@ def test_options_override_the_recipe_and_both_are_kept(
 def test_recipe_without_what_it_begins_with(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, said in [
-        ("fcn8s-at-once", "there is no weight file vgg16.npz"),
-        ("context-fcn8s", "there is no checkpoint runs/context-fcn16s"),
+    for options, said in [
+        (["fcn8s-at-once"], "there is no weight file vgg16.npz"),
+        (["context-fcn8s"], "there is no checkpoint runs/context-fcn16s"),
+        # asked for in the place of the recipe's checkpoint
+        (["fcn8s-heavy", "--weights=my.npz"], "there is no weight file my.npz"),
     ]:
-        assert train(data, "--recipe", name, "--out", tmp_path / "run") == 2
+        assert train(data, "--out", tmp_path / "run", "--recipe", *options) == 2
         assert said in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
