@@ -6,7 +6,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-PACKED = {".py", ".cu", ".h", ".typed"}
+PACKED = {".py", ".cu", ".h", ".typed", ".toml", ".css"}
 
 
 def build(folder: str) -> Path:
