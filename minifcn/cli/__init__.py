@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": "score a trained net on a data set",
     "predict": "name the class of every pixel of photographs",
     "data": "draw scenes to learn from, or check a data set",
+    "experiment": "hold a claim of the paper against measurements",
     "verify": "hold the operators against every law, and print a table",
     "bench": "measure how fast nets and operators are",
     "doctor": "say what this machine has, what it lacks, and how to mend it",
@@ -57,9 +58,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _explain(error)
 
 
+class _Help(argparse.HelpFormatter):
+    """Help with room beside the longest command, for which argparse leaves none."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Take an option or the commands in; make room."""
+        super().add_argument(action)
+        longest = 4 + max(map(len, COMMANDS))  # commands are indented by 4
+        self._action_max_length = max(self._action_max_length, longest)
+
+
 def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="minifcn",
+        formatter_class=_Help,
         description="Fully convolutional networks, written from scratch on NumPy.",
         epilog="minifcn COMMAND --help explains a command and shows an example.",
     )
