@@ -6,6 +6,7 @@ its objects alone: no display is needed and no global state is touched.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,11 @@ SCORE_LINES = {
     "mean_iu": ("mean IU", "#54a24b"),
     "frequency_weighted_iu": ("frequency weighted IU", "#b279a2"),
 }
+
+RUN_COLOURS = "#4c78a8 #f58518 #54a24b #e45756 #8a6fc8 #1f9e9e #b8860b #d6649f".split()
+"""Colours that runs have, one after the other, to be seen on white and on black."""
+
+SVG_INK = "#010203"  # stands for the colour of the page's text
 
 
 def curves(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -56,6 +62,38 @@ def curves(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     figure.align_ylabels()
     _save_figure(path, figure, dpi=110)
+
+
+def comparison(logs: Sequence[Iterable[Mapping[str, Any]]]) -> str:
+    """Draw the courses of several runs over each other, as SVG to stand in a page.
+
+    Loss (its running mean), mean IU of the validations and learning rate, a line per
+    run, in `run_colour`. Axes and letters have the page's own colour and font.
+
+    Args:
+        logs: of each run the rows of log.csv, as for `curves`; may be empty.
+
+    Raises:
+        ValueError: no row has an iteration.
+    """
+    import matplotlib
+
+    known = [[row for row in log if _number(row.get("iteration"))] for log in logs]
+    if not any(known):
+        raise ValueError("there are no curves to draw: the logs have no iterations yet")
+    inks = "text.color axes.labelcolor axes.edgecolor xtick.color ytick.color".split()
+    style: dict[Any, Any] = dict.fromkeys(inks, SVG_INK)
+    # Letters stay letters; the ids are the same each time.
+    style |= {"svg.fonttype": "none", "svg.hashsalt": "minifcn", "font.size": 11}
+    with matplotlib.rc_context(style):
+        figure = _figure(9.0, 6.6)
+        _draw_comparison(figure, known)
+        return _svg(figure)
+
+
+def run_colour(number: int) -> str:
+    """Return the colour of a run by its place, ``#rrggbb``; they come round again."""
+    return RUN_COLOURS[number % len(RUN_COLOURS)]
 
 
 def confusion_picture(
@@ -109,6 +147,42 @@ def _save_figure(path: str | Path, figure: Figure, dpi: int) -> None:
         figure.savefig(file, format="png", dpi=dpi)
 
 
+def _svg(figure: Figure) -> str:
+    """Return a figure as an <svg> element without metadata or a background."""
+    file = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(file, format="svg", transparent=True, metadata=nothing)
+    text = file.getvalue()
+    return text[text.index("<svg") :].replace(SVG_INK, "currentColor")
+
+
+def _draw_comparison(
+    figure: Figure, logs: Sequence[Sequence[Mapping[str, Any]]]
+) -> None:
+    """Plot loss, mean IU and learning rate of all runs below each other."""
+    loss, score, lr = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 1.4])
+    for number, log in enumerate(logs):
+        # Runs of the same colour differ in their dashes.
+        dashes = ("-", "--", ":", "-.")[number // len(RUN_COLOURS) % 4]
+        line: dict[str, Any] = dict(color=run_colour(number), ls=dashes, lw=1.8)
+        x, y = _thinned(*_smoothed(*_series(log, "loss")))
+        loss.plot(x, y, marker=_marker(len(x)), ms=3.5, **line)
+        x, y = _series(log, "mean_iu")
+        score.plot(x, [100 * v for v in y], marker=_marker(len(x)), ms=4, **line)
+        lr.plot(*_thinned(*_series(log, "lr")), **line)
+    values = np.concatenate([line.get_ydata() for line in loss.lines])
+    _choose_scale(loss, values)
+    loss.set_ylabel("loss")
+    score.set(ylabel="mean IU, per cent")
+    score.set_ylim(bottom=0)
+    lr.set(ylabel="learning rate", xlabel="iteration")
+    lr.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    for axes in (loss, score, lr):
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.align_ylabels()
+
+
 def _number(cell: Any) -> float | None:
     """Read a cell of the log; None where it is empty or no finite number."""
     try:
@@ -129,17 +203,36 @@ def _series(
 
 def _draw_loss(axes: Axes, x: list[float], y: list[float]) -> None:
     """Plot the loss, and its running mean where it is long enough to need one."""
-    window = len(x) // 25
-    if window < 2:
+    middle, smooth = _smoothed(x, y)
+    if len(smooth) == len(y):
         axes.plot(x, y, color="#e45756", marker=_marker(len(x)), ms=4)
     else:
-        smooth = np.convolve(y, np.ones(window) / window, "valid")
         axes.plot(x, y, color="#e45756", alpha=0.3, linewidth=0.8)
-        middle = x[window // 2 :][: len(smooth)]
         axes.plot(middle, smooth, color="#e45756", linewidth=2)
-    if y and min(y) > 0 and max(y) > 20 * min(y):
-        axes.set_yscale("log")
+    _choose_scale(axes, y)
     axes.set_ylabel("loss")
+
+
+def _smoothed(x: list[float], y: list[float]) -> tuple[list[float], list[float]]:
+    """Return the running mean over a 25th of a line; a short one as it is."""
+    window = len(x) // 25
+    if window < 2:
+        return x, y
+    smooth = np.convolve(y, np.ones(window) / window, "valid")
+    return x[window // 2 :][: len(smooth)], smooth.tolist()
+
+
+def _thinned(x: list[float], y: list[float]) -> tuple[list[float], list[float]]:
+    """Return at most 400 points of a line, evenly spread, with both of its ends."""
+    kept = np.linspace(0, len(x) - 1, min(len(x), 400)).round().astype(int)
+    return [x[k] for k in kept], [y[k] for k in kept]
+
+
+def _choose_scale(axes: Axes, y: ArrayLike) -> None:
+    """Make the scale logarithmic where the values fall far."""
+    values = np.asarray(y)
+    if values.size and values.min() > 0 and values.max() > 20 * values.min():
+        axes.set_yscale("log")
 
 
 def _marker(n_points: int) -> str | None:

@@ -162,3 +162,53 @@ def test_iterations_are_whole_numbers(drawn):
     ticks = drawn[0].axes[2].get_xticks()
     assert 10 in ticks
     assert all(tick == round(tick) for tick in ticks)
+
+
+def compared(monkeypatch, logs):
+    """The axes of a comparison, and its SVG."""
+    figures, svg = [], charts._svg
+    monkeypatch.setattr(charts, "_svg", lambda f: figures.append(f) or svg(f))
+    text = charts.comparison(logs)
+    return figures[0].axes, text
+
+
+def test_comparison_draws_a_line_per_run(monkeypatch):
+    other = [{"iteration": 3, "loss": 4.0, "lr": 0.5, "mean_iu": 0.125}]
+    (loss, score, lr), text = compared(monkeypatch, [read_log(), [], other])
+    assert points(loss.lines[0]) == [(5, 2.5), (10, 1.5), (20, 0.75)]
+    assert [points(line) for line in score.lines] == [
+        [(10, 25), (20, 50)],
+        [],
+        [(3, 12.5)],
+    ]
+    assert points(lr.lines[2]) == [(3, 0.5)]
+    for axes in (loss, score, lr):
+        colours = [line.get_color() for line in axes.lines]
+        assert colours == [charts.run_colour(k) for k in range(3)]
+    assert text.startswith("<svg")
+    assert "currentColor" in text
+    assert charts.SVG_INK not in text
+    assert charts.comparison([read_log(), [], other]) == text
+
+
+def test_comparison_smooths_and_thins_a_long_loss(monkeypatch):
+    rows = [{"iteration": i, "loss": 5000 - i} for i in range(1, 3001)]
+    (loss, _, _), _ = compared(monkeypatch, [rows])
+    x, y = (np.asarray(v) for v in loss.lines[0].get_data())
+    assert len(x) == 400
+    assert np.abs(y - (5000 - x)).max() < 0.501
+    assert (x[0], x[-1]) == (61, 2941)
+
+
+def test_more_runs_than_colours_differ_in_their_dashes(monkeypatch):
+    n = len(charts.RUN_COLOURS)
+    log = [{"iteration": 1, "loss": 2.0}]
+    (loss, _, _), _ = compared(monkeypatch, [log] * (n + 1))
+    first, last = loss.lines[0], loss.lines[n]
+    assert first.get_color() == last.get_color()
+    assert first.get_linestyle() != last.get_linestyle()
+
+
+def test_nothing_to_compare_is_named():
+    with pytest.raises(ValueError, match="the logs have no iterations yet"):
+        charts.comparison([[], [{"loss": 1.0}]])

@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "train a net on a data set, or go on with a run",
     "evaluate": "score a trained net on a data set",
     "predict": "name the class of every pixel of photographs",
+    "report": "compare runs on one page: settings, curves, scores, images",
     "data": "draw scenes to learn from, or check a data set",
     "experiment": "hold a claim of the paper against measurements",
     "verify": "hold the operators against every law, and print a table",
