@@ -174,7 +174,8 @@ def _draw_comparison(
     _choose_scale(loss, values)
     loss.set_ylabel("loss")
     score.set(ylabel="mean IU, per cent")
-    score.set_ylim(bottom=0)
+    top = max(max(line.get_ydata(), default=0) for line in score.lines)
+    score.set_ylim(0, 1.08 * top or 100)
     lr.set(ylabel="learning rate", xlabel="iteration")
     lr.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     for axes in (loss, score, lr):

@@ -78,7 +78,8 @@ def scored(run: Run) -> Evaluation:
 def overview(runs: Sequence[Numbered]) -> Markup:
     """Return what was compared, a row for each run."""
     head = "Run", "Net", "Data", "Epochs", "Steps", "Time", "Parameters", "Scored"
-    return wide(table(head, [_overview_row(*numbered) for numbered in runs]))
+    rows = [_overview_row(*numbered) for numbered in runs]
+    return wide(table(head, rows, "overview"))
 
 
 def _overview_row(number: int, run: Run) -> Markup:
