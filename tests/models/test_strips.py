@@ -145,8 +145,8 @@ def test_a_network_without_a_tape_runs_in_strips(rng):
 
 def test_large_maps_never_exist_as_a_whole(rng):
     net = models.create({"name": "fcn32s", "n_classes": 3, "width": 0.25}).eval()
-    x = Tensor(rng.normal(size=(1, 3, 420, 300)).astype(np.float32))
-    first = 16 * 618 * 498 * 4  # bytes of conv1_1's map, and of conv1_2's
+    x = Tensor(rng.normal(size=(1, 3, 620, 400)).astype(np.float32))
+    first = 16 * 818 * 598 * 4  # bytes of conv1_1's map, and of conv1_2's
     own = strips.run
     small = mock.patch.object(strips, "run", lambda a, b: own(a, b, 4 << 20))
     with small, no_grad():
