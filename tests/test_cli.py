@@ -364,7 +364,10 @@ def test_data_is_drawn_and_checked(
     folder = tmp_path / "drawn"
     sizes: list[Any] = ["--train", 3, "--val", 2, "--size", 40, 56, "--seed", 4]
     assert "3 scenes" in Ran(capsys, "data", "draw", folder, *sizes).out
-    both = json.loads(Ran(capsys, "data", "check", folder, "--json").out)
+    report = json.loads(Ran(capsys, "data", "check", folder, "--json").out)
+    both = report["splits"]
+    assert report["layout"] == "Voc"
+    assert report["errors"] == []
     assert [both[split]["images"] for split in both] == [3, 2]
     figures = both["train"]
     labels = np.stack([open_dataset(folder)[i][1] for i in range(3)])
@@ -372,8 +375,18 @@ def test_data_is_drawn_and_checked(
     assert figures["smallest"] == figures["largest"] == [40, 56]
     shares = np.bincount(labels.ravel(), minlength=6) / labels.size
     assert list(figures["classes"].values()) == pytest.approx(shares.tolist())
-    text = Ran(capsys, "data", "check", folder, "--split", "val").out
-    assert text.startswith("val: 2 images, 40x56 (height x width, layout Voc)")
+    picture = tmp_path / "sheet.png"
+    ran = Ran(capsys, "data", "check", folder, "--split", "val", "--sheet", picture)
+    assert ran.out.startswith("layout Voc\nval: 2 images, 40x56 (height x width)")
+    assert f"the contact sheet is {picture}" in ran.err
+    with Image.open(picture) as drawn:
+        assert drawn.size > (300, 100)
+    assert (
+        "writes .png or .jpg"
+        in Ran(
+            capsys, "data", "check", folder, "--sheet", tmp_path / "sheet.txt"
+        ).sentence
+    )
 
 
 def test_bad_data_is_named(
@@ -386,13 +399,16 @@ def test_bad_data_is_named(
     label = folder / "SegmentationClass" / "val_0000.png"
     right = label.read_bytes()
     Image.fromarray(np.full((32, 40), 7, np.uint8)).save(label)
-    said = Ran(capsys, "data", "check", folder).sentence
-    assert "val_0000.png holds the value 7" in said
+    ran = Ran(capsys, "data", "check", folder)
+    assert ran.status == 1
+    assert "error: a label holds values that are no class (1)" in ran.out
+    assert "val_0000.png: holds the value 7" in ran.out
     label.write_bytes(right)
     label = folder / "SegmentationClass" / "train_0001.png"
     Image.fromarray(np.full((32, 40), 9, np.uint8)).save(label)
-    said = Ran(capsys, "data", "check", folder).sentence
-    assert "train_0001.png holds the value 9" in said
+    assert (
+        "train_0001.png: holds the value 9" in Ran(capsys, "data", "check", folder).out
+    )
     said = Ran(capsys, "train", folder, "--out", tmp_path / "run").sentence
     assert "train_0001.png holds the value 9" in said
 
