@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
-from minifcn.cli.common import add_json, add_seed, example, note, print_json
+from minifcn.arrays import check_device
+from minifcn.cli.common import (
+    add_device,
+    add_json,
+    add_seed,
+    example,
+    note,
+    print_json,
+)
 from minifcn.experiments import frame
 
 
@@ -25,11 +33,35 @@ def add_options(parser: ArgumentParser) -> None:
         "--split", metavar="NAME", default="val", help="list of images (val)"
     )
     parser.add_argument(
+        "--recipe",
+        metavar="NAME",
+        help="with --data: how nets learn it, a recipe's name or file (slim)",
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="with --data: pretrained weights for the nets' trunk",
+    )
+    parser.add_argument(
         "--out",
         metavar="DIR",
         default="runs/experiments",
-        help="where to write, a folder per experiment (runs/experiments)",
+        help="where to write: a folder per experiment, and what they share: scenes, "
+        "and nets, each trained once (runs/experiments)",
     )
+    parser.add_argument(
+        "--seeds",
+        type=_seeds,
+        default=3,
+        metavar="N",
+        help="how often nets are trained, with --seed and the numbers after it (3)",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a hundredth of the images and steps: to see that all goes well",
+    )
+    add_device(parser)
     add_seed(parser)
     add_json(parser)
     example(
@@ -47,8 +79,7 @@ def run(args: Namespace) -> int:
     names = frame.EXPERIMENTS if args.name == "all" else (args.name,)
     for name in names:
         frame.find(name)  # misuse is told before any work is done
-    data = Path(args.data) if args.data else None
-    settings = frame.Settings(Path(args.out), data, args.split, args.seed)
+    settings = _settings(args)
     results: dict[str, Any] = {}
     for name in names:
         results[name] = frame.conduct(name, settings)
@@ -57,6 +88,35 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json(results if args.name == "all" else results[args.name])
     return 0
+
+
+def _settings(args: Namespace) -> frame.Settings:
+    """Gather what the experiments are given.
+
+    Raises:
+        ValueError: an option without the one that it belongs to; no such device.
+    """
+    check_device(args.device)
+    for name in ("recipe", "weights"):
+        if getattr(args, name) and not args.data:
+            raise ValueError(f"--{name} is for nets on a data set: it needs --data")
+    return frame.Settings(
+        Path(args.out),
+        Path(args.data) if args.data else None,
+        args.split,
+        args.seed,
+        args.seeds,
+        args.quick,
+        args.device,
+        args.recipe,
+        Path(args.weights) if args.weights else None,
+    )
+
+
+def _seeds(text: str) -> int:
+    if not (text.isdecimal() and int(text) >= 1):
+        raise ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
 
 
 def report(result: dict[str, Any], folder: Path) -> str:

@@ -10,6 +10,7 @@ from .files import Pixels
 from .shapes import TOYS, Field, Toy, capsule, cover, disc
 
 SPLITS = ("train", "val")
+_PORTRAITS = len(SPLITS)  # where a split's number stands in a scene's seed
 
 _SHADOW = np.array((40.0, 34.0, 48.0))
 # RGB: the paints of toys and clutter alike, and the ends of background gradients.
@@ -87,6 +88,26 @@ def draw(
     for value, toy, place in _choose_toys(size, rng):
         _add_toy(canvas, label, value, toy, place, rng)
     return _finish(canvas, rng), label
+
+
+def portrait(size: tuple[int, int], seed: int, index: int = 0) -> tuple[Pixels, int]:
+    """Draw one toy alone, near the middle, for a classifier of whole images.
+
+    Args:
+        size: (height, width) in pixels.
+        seed: with ``index`` decides everything.
+
+    Returns:
+        Image (H, W, 3) RGB uint8, and which toy it shows: 0 … of `shapes.TOYS`.
+    """
+    rng = np.random.default_rng((seed, _PORTRAITS, index))
+    canvas = _ground(size, rng)
+    for _ in range(rng.integers(3, 7)):
+        _add_clutter(canvas, rng)
+    kind = int(rng.integers(len(TOYS)))
+    middle = rng.uniform(0.4, 0.6, 2) * size
+    _add_toy(canvas, np.zeros(size, np.uint8), kind + 1, TOYS[kind], middle, rng)
+    return _finish(canvas, rng), kind
 
 
 def _ground(size: tuple[int, int], rng: np.random.Generator) -> Field:

@@ -17,7 +17,7 @@ import io
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -28,7 +28,7 @@ from minifcn.bench import tables
 from minifcn.data import PairFiles, open_dataset, scenes
 from minifcn.files import replacing
 
-EXPERIMENTS = ("bounds",)
+EXPERIMENTS = ("bounds", "augment")
 
 Cell = str | float | None  # None: not known
 Row = Mapping[str, Cell]
@@ -42,13 +42,28 @@ class Settings:
         out: its own folder, which exists.
         data: the folder of a data set; None for generated scenes.
         split: which list of the data set is scored.
-        seed: of everything random.
+        seed: of everything random; the first of the seeds.
+        seeds: how often nets are trained, with seed, seed + 1, …
+        quick: a hundredth of the images and steps, to see that all goes well.
+        device: one of `arrays.DEVICES`.
+        recipe: by which nets learn a data set: a packaged one's name, or a file.
+        weights: a file of pretrained weights for the trunk of nets on a data set.
     """
 
     out: Path
     data: Path | None = None
     split: str = "val"
     seed: int = 0
+    seeds: int = 3
+    quick: bool = False
+    device: str = "cpu"
+    recipe: str | None = None
+    weights: Path | None = None
+
+    @property
+    def shared(self) -> Path:
+        """The folder above: what experiments have in common is kept there."""
+        return self.out.parent
 
     def dataset(self, n_val: int, size: tuple[int, int], n_train: int = 1) -> PairFiles:
         """Open the split of the data set; without one, draw scenes and open theirs.
@@ -74,7 +89,9 @@ class Settings:
 class Column(NamedTuple):
     """A column of the table: its key in every row, its title, and how to write it.
 
-    ``form`` is "word", "number" (as it is) or "percent" (of a fraction).
+    ``form`` is "word", "number" (as it is), "percent" (of a fraction) or "spread":
+    percent of the mean, and in brackets of the lowest and the highest seed, which stand
+    under the key with ``_low`` and ``_high`` behind it (see `seeds.spread`).
     """
 
     key: str
@@ -147,7 +164,7 @@ def conduct(name: str, settings: Settings) -> dict[str, Any]:
     experiment = find(name)
     folder = settings.out / name
     folder.mkdir(parents=True, exist_ok=True)
-    given = Settings(folder, settings.data, settings.split, settings.seed)
+    given = replace(settings, out=folder)
     outcome = experiment.run(given)
     result = _result(name, experiment, given, outcome)
     _write(folder / "table.csv", _csv(outcome.rows))
@@ -160,8 +177,7 @@ def conduct(name: str, settings: Settings) -> dict[str, Any]:
 def markdown(outcome: Outcome) -> str:
     """Lay out the table in Markdown, fractions in percent."""
     rows = [
-        [_written(row[column.key], column.form) for column in outcome.columns]
-        for row in outcome.rows
+        [_written(row, column) for column in outcome.columns] for row in outcome.rows
     ]
     words = sum(column.form == "word" for column in outcome.columns)
     return tables.table([column.title for column in outcome.columns], rows, words)
@@ -201,12 +217,20 @@ def versions() -> dict[str, str]:
     }
 
 
-def _written(value: Cell, form: str) -> str:
+def _written(row: Row, column: Column) -> str:
+    value, form = row[column.key], column.form
     if value is None:
         return "–"
+    if form == "spread":
+        ends = (row[f"{column.key}_{end}"] for end in ("low", "high"))
+        return "{} ({} to {})".format(*map(_percent, (value, *ends)))
     if form == "percent":
-        return f"{100 * float(value):.1f}"
+        return _percent(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _percent(value: Any) -> str:
+    return f"{100 * float(value):.1f}"
 
 
 def _csv(rows: Sequence[Row]) -> str:

@@ -58,6 +58,9 @@ class Recipe:
     skip_scales: tuple[float, float] | None = setting(
         None, "factors of pool4 and pool3 before they are scored"
     )
+    learned_upsampling: bool = setting(
+        False, "let training change the bilinear enlargements"
+    )
     weights: str | None = setting(None, "file of pretrained weights for the trunk")
     trunk_lr: float = setting(1.0, "what was pretrained learns so many times as fast")
     freeze: str = setting("", "layers that stay as they are, e.g. conv1_,conv2_1")

@@ -61,7 +61,7 @@ _RULES: list[tuple[str, str, Callable[[Any], bool]]] = [
         "the name of a file, or nothing",
         lambda v: v is None or isinstance(v, str),
     ),
-    ("mirror", "true or false", lambda v: isinstance(v, bool)),
+    ("mirror learned_upsampling", "true or false", lambda v: isinstance(v, bool)),
     (
         "epochs batch_size iter_size step_every validate_every fc_kernel",
         "a whole number of at least 1",

@@ -163,6 +163,7 @@ def build_model(recipe: Recipe, n_classes: int) -> models.FCN:
         "dropout": recipe.dropout,
         "fc_kernel": recipe.fc_kernel,
         "initialiser": recipe.initialiser,
+        "learned_upsampling": recipe.learned_upsampling,
     }
     if recipe.skip_scales is not None:
         settings["skip_scales"] = dict(zip(("pool4", "pool3"), recipe.skip_scales))
