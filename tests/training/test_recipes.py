@@ -29,13 +29,14 @@ SOLVERS = {
     "fcn32s-accumulated": ("fcn32s", 1e-4, 0.9, 20, "mean", 5_000, "weights"),
     "fcn32s-online": ("fcn32s", 1e-10, 0.9, 1, "sum", 100_000, "weights"),
 }
+OURS = ("slim", "camvid")  # of no paper
 
 
 # -------------------------------------------------------------------------- packaged
 
 
 def test_all_packaged_recipes_are_tested() -> None:
-    assert recipes.names() == sorted([*SOLVERS, "slim"])
+    assert recipes.names() == sorted([*SOLVERS, *OURS])
 
 
 @pytest.mark.parametrize("name", SOLVERS)
@@ -82,7 +83,7 @@ def test_slim_recipe_is_what_train_does_anyway() -> None:
     assert Recipe.read("slim") == Recipe()
 
 
-@pytest.mark.parametrize("name", [*SOLVERS, "slim"])
+@pytest.mark.parametrize("name", [*SOLVERS, *OURS])
 def test_recipe_says_every_setting_that_it_changes(name: str) -> None:
     settings = recipes.read(recipes.find(name))
     shown = ("lr", "momentum", "weight_decay", "batch_size", "iter_size", "loss")
