@@ -46,7 +46,7 @@ class Twin:
                 x = F.max_pool2d(x, layer.geometry.kernel, ceil_mode=True)
             if layer.name in wanted:
                 pools[layer.name] = x
-        y = self._conv("score_fr", x)
+        y = self._conv(self.net.score_layer, x)
         for name, factor, pool in self.net.streams:
             y = F.conv_transpose2d(y, self.weights[f"{name}.weight"], stride=factor)
             if pool:
@@ -60,10 +60,14 @@ class Twin:
         return F.conv2d(x, weight, bias, padding=padding)
 
     def _fuse(self, up: str, y: Any, pool: str, skip: Any) -> Any:
+        import torch
+
         score = self._conv(f"score_{pool}", skip * self.net.skip_scales.get(pool, 1))
         if up in self.net.crops:
-            return self._crop(y, self.net.crops[up], score.shape[2:]) + score
-        return y + self._crop(score, self.net.crops[f"score_{pool}"], y.shape[2:])
+            y = self._crop(y, self.net.crops[up], score.shape[2:])
+        else:
+            score = self._crop(score, self.net.crops[f"score_{pool}"], y.shape[2:])
+        return {"sum": torch.add, "max": torch.maximum}[self.net.fusion](y, score)
 
     def _crop(self, y: Any, offset: int, size: Any) -> Any:
         return y[:, :, offset : offset + size[0], offset : offset + size[1]]

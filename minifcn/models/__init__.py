@@ -4,7 +4,15 @@ from typing import Any
 
 from .counting import costs_table, dense_costs, multiply_adds
 from .dense import a_trous, shift_and_stitch
-from .fcn import FCN, fcn8s, fcn8s_at_once, fcn16s, fcn32s
+from .fcn import (
+    FCN,
+    fcn8s,
+    fcn8s_at_once,
+    fcn16s,
+    fcn32s,
+    fcn_pool3,
+    fcn_pool4,
+)
 from .surgery import (
     Transplant,
     classifier_to_fcn,
@@ -18,6 +26,8 @@ NETWORKS = {
     "fcn16s": fcn16s,
     "fcn8s": fcn8s,
     "fcn8s_at_once": fcn8s_at_once,
+    "fcn_pool4": fcn_pool4,
+    "fcn_pool3": fcn_pool3,
 }
 
 
@@ -50,6 +60,8 @@ __all__ = [
     "fcn8s_at_once",
     "fcn16s",
     "fcn32s",
+    "fcn_pool3",
+    "fcn_pool4",
     "fully_connected_to_convolution",
     "multiply_adds",
     "shift_and_stitch",

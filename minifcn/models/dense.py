@@ -493,7 +493,7 @@ class Placement:
         """Work it out from the coordinate map of an FCN's trunk."""
         chain = coarse_stream(net)
         factor, growth = output_stride(chain, stride), extent_of(chain).growth
-        # score_fr is 1 × 1, and moves nothing.
+        # The score layer is 1 × 1, and moves nothing.
         here = net.maps[net.table[-1].name]
         shift = here.shift / here.scale  # f · shift
         (top, rows), (left, cols) = (

@@ -2,15 +2,17 @@
 
     image → trunk → score_fr → enlarge → [+ score of an earlier pool → enlarge] → crop
 
+and, for comparison, two that predict from an earlier pool alone: FCN-pool4 and pool3.
+
 Every layer carries a coordinate map (see `geometry`), and each crop is worked out from
 the maps of the two layers that it brings together: with Caffe's padding 19 for FCN-32s,
 5 and 27 for 16s, 5, 9 and 31 for 8s.
 
-Source: Long, Shelhamer and Darrell 2015, section 4.
+Source: Long, Shelhamer and Darrell 2015, section 4; FCN-pool4 and pool3: 4.2.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -30,6 +32,17 @@ STREAMS: dict[str, tuple[tuple[str, int, str | None], ...]] = {
         ("upscore_pool4", 2, "pool3"),
         ("upscore8", 8, None),
     ),
+    "fcn_pool4": (("upscore16", 16, None),),
+    "fcn_pool3": (("upscore8", 8, None),),
+}
+
+# What each network predicts from, if not from the trunk's end.
+TOPS = {"fcn_pool4": "pool4", "fcn_pool3": "pool3"}
+
+# How the scores of two streams become one.
+FUSIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "sum": ops.add,
+    "max": ops.maximum,
 }
 
 # The constants by which FCN-8s at once scales the pools, so that all three streams
@@ -43,7 +56,12 @@ class FCN(nn.Module):
     Attributes:
         config: what `models.create` needs to build the same network again.
         crops: {name of a layer: offset of the crop that aligns it}, in pixels.
+        beyond: the trunk's layers above the pool that it predicts from, which it
+            therefore has not; () if it has the whole trunk.
+        score_layer: name of the layer that scores the end of what it has.
     """
+
+    score_fr: nn.Conv2d  # of nets with a whole trunk
 
     def __init__(
         self,
@@ -54,7 +72,11 @@ class FCN(nn.Module):
         dropout: float = 0.5,
         learned_upsampling: bool = False,
         initialiser: str = "he",
+        fusion: str = "sum",
+        top: str | None = None,
     ):
+        if fusion not in FUSIONS:
+            raise ValueError(f"fusion is {fusion!r}; it must be 'sum' or 'max'")
         if initialiser not in nn.INITIALISERS:
             raise ValueError(
                 f"initialiser is {initialiser!r}; it must be one of "
@@ -62,7 +84,11 @@ class FCN(nn.Module):
             )
         if n_classes < 1:
             raise ValueError(f"n_classes is {n_classes}; it must be 1 or more")
-        self.table, self.streams = table, tuple(streams)
+        names = [layer.name for layer in table]
+        height = len(table) if top is None else names.index(top) + 1
+        self.table, self.beyond = table[:height], tuple(names[height:])
+        self.score_layer = "score_fr" if top is None else f"score_{top}"
+        self.streams, self.fusion = tuple(streams), fusion
         self.skip_scales = dict(skip_scales or {})
         self.config: dict[str, Any] = {}
         self.drop = nn.Dropout(dropout)  # one for fc6 and fc7: it keeps no state
@@ -98,7 +124,8 @@ class FCN(nn.Module):
     ) -> None:
         top = self.table[-1].name
         # A 1 × 1 kernel scores each pixel: (N, C, h, w) → (N, n_classes, h, w).
-        self.score_fr = nn.Conv2d(widths[top], n_classes, 1, initialiser=nn.zeros)
+        score = nn.Conv2d(widths[top], n_classes, 1, initialiser=nn.zeros)
+        setattr(self, self.score_layer, score)
         here = self.maps[top]
         for name, factor, pool in self.streams:
             up = nn.Upsample(n_classes, factor, learned=learned)
@@ -124,10 +151,11 @@ class FCN(nn.Module):
         return skip_map
 
     def coarse(self) -> nn.Sequential:
-        """Return the layers up to `score_fr`, under their names, without enlargements.
+        """Return the layers up to `score_layer`, under their names, not enlarged.
 
-        One score for every 32 × 32 pixels; the modules are this network's own, not
-        copies. `models.shift_and_stitch` and `models.a_trous` make it dense.
+        One score for every 32 × 32 pixels (pool4 alone: 16 × 16, pool3: 8 × 8); the
+        modules are this network's own, not copies. `models.shift_and_stitch` and
+        `models.a_trous` make it dense.
         """
         layers: dict[str, nn.Module] = {}
         for layer in self.table:
@@ -142,7 +170,8 @@ class FCN(nn.Module):
                 layers[layer.name] = nn.MaxPool2d(
                     shape.kernel, shape.stride, ceil_mode=True
                 )
-        chain = nn.Sequential(**layers, score_fr=self.score_fr)
+        layers[self.score_layer] = getattr(self, self.score_layer)
+        chain = nn.Sequential(**layers)
         chain.training = self.training
         return chain
 
@@ -194,19 +223,19 @@ class FCN(nn.Module):
         yield from nn.fused(layers[len(layers) - len(block) :])
 
     def _fuse(self, up: str, y: Tensor, pool: str, skip: Tensor) -> Tensor:
-        """Score the pool, crop it or the enlarged scores, and add the two."""
+        """Score the pool, crop it or the enlarged scores, and fuse the two."""
         # A pool scaled down scales down the gradient of its score's weight, too.
         if pool in self.skip_scales:
             skip = ops.scale(skip, self.skip_scales[pool])
-        score = getattr(self, f"score_{pool}")(skip)
+        score, fuse = getattr(self, f"score_{pool}")(skip), FUSIONS[self.fusion]
         if up in self.crops:  # as _align found
-            return ops.add(ops.crop(y, self.crops[up], score.shape[2:]), score)
-        return ops.add(y, ops.crop(score, self.crops[f"score_{pool}"], y.shape[2:]))
+            return fuse(ops.crop(y, self.crops[up], score.shape[2:]), score)
+        return fuse(y, ops.crop(score, self.crops[f"score_{pool}"], y.shape[2:]))
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the four networks have in common.
+    """What the networks have in common.
 
     Attributes:
         n_classes: scores per pixel, background included.
@@ -220,6 +249,8 @@ class Settings:
         learned_upsampling: let training change the bilinear enlargements.
         skip_scales: factors of pools before they are scored, {"pool4": 0.01}.
         initialiser: of the trunk, "he" or "xavier"; score layers begin at zero.
+        fusion: how scores of two streams become one, "sum" or "max" (element by
+            element, the gradient going to the larger; Long et al. 2015, footnote 6).
     """
 
     n_classes: int = 21
@@ -232,6 +263,7 @@ class Settings:
     skip_scales: dict[str, float] | None = None
     fc_kernel: int = 7
     initialiser: str = "he"
+    fusion: str = "sum"
 
     def build(self, name: str, streams: str) -> FCN:
         """Build the network, which remembers the settings in its `config`."""
@@ -249,6 +281,8 @@ class Settings:
             self.dropout,
             self.learned_upsampling,
             self.initialiser,
+            self.fusion,
+            TOPS.get(streams),
         )
         # Through JSON (tuples become lists): as it will be read from a checkpoint.
         net.config = {"name": name, **json.loads(json.dumps(asdict(self)))}
@@ -293,3 +327,22 @@ def fcn8s_at_once(
     """
     options = {"skip_scales": AT_ONCE, **options}  # the caller's own win
     return Settings(n_classes, trunk, width, **options).build("fcn8s_at_once", "fcn8s")
+
+
+def fcn_pool4(
+    n_classes: int = 21, trunk: str = "vgg16", width: Any = 1.0, **options: Any
+) -> FCN:
+    """Build a network cut short: pool4 is scored alone, and enlarged 16 times.
+
+    It has no layer above pool4, so that `fc_channels`, `fc_kernel` and `dropout` change
+    nothing; the rest as in `fcn32s`. What FCN-16s adds to its coarse stream is all it
+    has. Source: Long et al. 2015, section 4.2.
+    """
+    return Settings(n_classes, trunk, width, **options).build("fcn_pool4", "fcn_pool4")
+
+
+def fcn_pool3(
+    n_classes: int = 21, trunk: str = "vgg16", width: Any = 1.0, **options: Any
+) -> FCN:
+    """Build a network cut short: pool3 alone, enlarged 8 times (see `fcn_pool4`)."""
+    return Settings(n_classes, trunk, width, **options).build("fcn_pool3", "fcn_pool3")

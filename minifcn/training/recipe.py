@@ -11,6 +11,7 @@ from typing import Any
 from minifcn import optim
 from minifcn.data.loader import ORDERS
 from minifcn.models import NETWORKS
+from minifcn.models.fcn import FUSIONS
 from minifcn.models.trunks import FIRST_PADDING, LAYOUTS
 from minifcn.nn import INITIALISERS
 from minifcn.training import recipes, rules
@@ -57,6 +58,9 @@ class Recipe:
     dropout: float = setting(0.5, "share of fc6 and fc7 dropped while training")
     skip_scales: tuple[float, float] | None = setting(
         None, "factors of pool4 and pool3 before they are scored"
+    )
+    fusion: str = setting(
+        "sum", "how a pool's scores join the coarser ones", choices=tuple(FUSIONS)
     )
     learned_upsampling: bool = setting(
         False, "let training change the bilinear enlargements"

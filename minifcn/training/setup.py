@@ -164,6 +164,7 @@ def build_model(recipe: Recipe, n_classes: int) -> models.FCN:
         "fc_kernel": recipe.fc_kernel,
         "initialiser": recipe.initialiser,
         "learned_upsampling": recipe.learned_upsampling,
+        "fusion": recipe.fusion,
     }
     if recipe.skip_scales is not None:
         settings["skip_scales"] = dict(zip(("pool4", "pool3"), recipe.skip_scales))
@@ -223,16 +224,21 @@ def continue_from(model: models.FCN, path: str) -> None:
     """Go on from a checkpoint of a coarser net, or of one for other classes.
 
     Score layers that it has not, or has for another number of classes, begin at zero.
+    A net that predicts from an earlier pool takes the trunk up to there.
 
     Raises:
         ValueError: the checkpoint's trunk is another.
     """
-    saved = checkpoint.load(path)
-    own = model.state_dict()
-    checkpoint.check_same_arrays(_common(own), _common(saved.model), saved.path)
-    fitting = {
+    saved, own = checkpoint.load(path), model.state_dict()
+    below = {
         name: array
         for name, array in saved.model.items()
+        if name.partition(".")[0] not in model.beyond
+    }
+    checkpoint.check_same_arrays(_common(own), _common(below), saved.path)
+    fitting = {
+        name: array
+        for name, array in below.items()
         if name not in own or array.shape == own[name].shape
     }
     copied = _copy(model, fitting, saved.path)

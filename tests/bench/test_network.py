@@ -63,15 +63,21 @@ def test_against_torch():
 @needs_torch
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("geometry", ["caffe", "same"])
-@pytest.mark.parametrize("name", models.NETWORKS)
-def test_twin_computes_the_same(rng, name, geometry, channels_last):
+@pytest.mark.parametrize(
+    "name, fusion", [*((n, "sum") for n in models.NETWORKS), ("fcn8s", "max")]
+)
+def test_twin_computes_the_same(rng, name, fusion, geometry, channels_last):
     import torch
 
     from minifcn.bench.twin import Twin
 
     nn.seed(1)
     net = models.NETWORKS[name](
-        4, width=(3, 4, 3, 5, 4), fc_channels=(6, 5), geometry=geometry
+        4,
+        width=(3, 4, 3, 5, 4),
+        fc_channels=(6, 5),
+        geometry=geometry,
+        fusion=fusion,
     )
     for path, parameter in net.named_parameters():
         if path.startswith("score") or path.endswith("bias"):

@@ -604,8 +604,8 @@ THIN = dict(width=(1, 2, 1, 2, 1), fc_channels=(2, 1))
 GEOMETRIES = ["caffe", "same"]
 
 
-def fcn32s(geometry="caffe", seed=3, **settings):
-    net = models.fcn32s(2, **{**THIN, **settings}, geometry=geometry)
+def fcn32s(geometry="caffe", seed=3, name="fcn32s", **settings):
+    net = models.NETWORKS[name](2, **{**THIN, **settings}, geometry=geometry)
     rng = np.random.default_rng(seed)
     for parameter in net.to(dtype=np.float64).parameters():
         if parameter.requires_grad and parameter.ndim == 1:
@@ -653,6 +653,18 @@ def test_both_ways_give_scores_on_the_pixels(geometry, stride, size):
     assert len(np.unique(one)) > 8  # alive
     if stride == 32:
         np.testing.assert_allclose(one, answers(net, x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name, own", [("fcn_pool4", 16), ("fcn_pool3", 8)])
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_both_ways_give_the_scores_of_a_pool_alone(geometry, name, own):
+    net, x = fcn32s(geometry, name=name), image(2, 3, 45, 61)
+    for stride in (own, (2, own), 4):
+        one, other = stitched(net, x, stride), answers(a_trous(net, stride), x)
+        np.testing.assert_array_equal(one, other)
+        assert len(np.unique(one)) > 8  # alive
+        if stride == own:
+            np.testing.assert_allclose(one, answers(net, x), rtol=1e-12)
 
 
 def test_an_fcn_a_trous_is_a_module_with_the_same_names():
@@ -776,10 +788,12 @@ def test_multiply_adds_are_those_that_run(case, partly):
     assert costs["shift_and_stitch"] == runs
 
 
-@pytest.mark.parametrize("name", ["fcn32s", "fcn16s", "fcn8s"])
+@pytest.mark.parametrize("fusion", ["sum", "max"])
+@pytest.mark.parametrize("name", models.NETWORKS)
 @pytest.mark.parametrize("geometry", GEOMETRIES)
-def test_multiply_adds_of_an_fcn_are_those_that_run(name, geometry):
-    net = models.NETWORKS[name](3, **THIN, geometry=geometry).to(dtype="f8").eval()
+def test_multiply_adds_of_an_fcn_are_those_that_run(name, geometry, fusion):
+    settings = dict(geometry=geometry, fusion=fusion)
+    net = models.NETWORKS[name](3, **THIN, **settings).to(dtype="f8").eval()
     x, count = image(1, 3, 45, 70), Counter()
     assert models.multiply_adds(net, (45, 70)) == count(lambda: answers(net, x))
 

@@ -23,6 +23,13 @@ CROPS = {
     ("fcn8s", "same"): {"upscore2": 1, "upscore_pool4": 1, "upscore8": 4},
 }
 CROPS |= {("fcn8s_at_once", g): CROPS["fcn8s", g] for g in GEOMETRIES}
+CROPS |= {
+    # what is cropped of the pool's scores, and then of their enlargement
+    ("fcn_pool4", "caffe"): {"upscore16": 5 * 16 + 27},
+    ("fcn_pool3", "caffe"): {"upscore8": 9 * 8 + 31},
+    ("fcn_pool4", "same"): {"upscore16": 8},
+    ("fcn_pool3", "same"): {"upscore8": 4},
+}
 
 
 def network(name, seed=1, n_classes=3, dtype=np.float64, **settings):
@@ -73,7 +80,7 @@ def test_scores_have_the_size_of_the_image(rng, name, geometry):
         assert np.isfinite(y).all()
 
 
-@pytest.mark.parametrize("name", ["fcn32s", "fcn16s", "fcn8s"])
+@pytest.mark.parametrize("name", [n for n in NETS if n != "fcn8s_at_once"])
 def test_same_geometry_takes_every_width(name):
     net = network(name, geometry="same", dtype=np.float32)
     for W in range(1, 131):
@@ -93,6 +100,8 @@ STREAMS = {
     "fcn16s": ["score_fr", "score_pool4"],
     "fcn8s": ["score_fr", "score_pool4", "score_pool3"],
     "fcn8s_at_once": ["score_fr", "score_pool4", "score_pool3"],
+    "fcn_pool4": ["score_pool4"],
+    "fcn_pool3": ["score_pool3"],
 }
 ONE_STREAM = [(name, stream) for name in STREAMS for stream in STREAMS[name]]
 
@@ -129,7 +138,7 @@ def test_scores_lie_where_the_image_does(name, stream, geometry):
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
-@pytest.mark.parametrize("name", ["fcn32s", "fcn16s", "fcn8s"])
+@pytest.mark.parametrize("name", [n for n in NETS if n != "fcn8s_at_once"])
 def test_a_crop_that_is_off_by_one_is_noticed(name, geometry):
     for layer in CROPS[name, geometry]:
         shifts = []
@@ -161,6 +170,79 @@ def test_moving_the_image_by_32_pixels_moves_the_scores(rng, name, geometry):
     assert abs(z - y).max() > 1e-2 * abs(y).max()
 
 
+# ---- pools alone, and how streams are fused
+
+WIDE = dict(width=(3, 4, 3, 5, 4), fc_channels=(6, 5))
+
+
+def silent(net, *layers):
+    """The network, with score layers that say 0 everywhere."""
+    for layer in layers:
+        for parameter in getattr(net, layer).parameters():
+            parameter.data[...] = 0
+    return net
+
+
+def with_arrays_of(net, other):
+    """The network with those of the other's arrays that it has."""
+    state = other.state_dict()
+    net.load_state_dict({name: state[name] for name in net.state_dict()})
+    return net
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize(
+    "name, whole, others",
+    [
+        ("fcn_pool4", "fcn16s", ["score_fr"]),
+        ("fcn_pool3", "fcn8s", ["score_fr", "score_pool4"]),
+    ],
+)
+def test_a_pool_alone_says_what_it_adds_as_a_skip(rng, name, whole, others, geometry):
+    """At every pixel of images of any size, borders included."""
+    skips = silent(alive(whole, geometry=geometry, **WIDE), *others).eval()
+    alone = network(name, geometry=geometry, **WIDE)
+    with_arrays_of(alone, skips)
+    for H, W in [*SIZES, (17, 15), (16, 47), (48, 129), (7, 98)]:
+        x = rng.normal(size=(2, 3, H, W))
+        y = scores(skips, x)
+        assert y.std() > 0 or (H, W) == (1, 1)
+        np.testing.assert_allclose(scores(alone, x), y, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name, above", [("fcn_pool4", 5), ("fcn_pool3", 4)])
+def test_a_pool_alone_has_nothing_above(name, above):
+    net = network(name, **WIDE)
+    blocks = {path[:5] for path, _ in net.named_parameters() if path[:4] == "conv"}
+    assert blocks == {f"conv{b}" for b in range(1, above)}
+    assert net.table[-1].name == f"pool{above - 1}"
+    assert net.beyond[0] == f"conv{above}_1"
+    assert net.beyond[-2:] == ("fc6", "fc7")
+    assert not hasattr(net, "fc6")
+    assert not hasattr(net, "score_fr")
+
+
+def last_input(net, x):
+    """What the network enlarges last: its streams, fused."""
+    last = net.streams[-1][0]
+    with mock.patch.object(net, last, wraps=getattr(net, last)) as up:
+        scores(net, x)
+    return up.call_args.args[0].data
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_a_maximum_is_the_larger_of_what_a_sum_adds(rng, geometry):
+    settings = dict(geometry=geometry, **WIDE)
+    net = alive("fcn16s", **settings, fusion="max").eval()
+    sums = [alive("fcn16s", **settings).eval() for _ in range(3)]
+    coarse, skip = silent(sums[0], "score_pool4"), silent(sums[1], "score_fr")
+    x = rng.normal(size=(2, 3, 150, 99))
+    a, b, both = (last_input(n, x) for n in (coarse, skip, sums[2]))
+    np.testing.assert_allclose(a + b, both, rtol=1e-10, atol=1e-12)
+    assert 0.02 < (a > b).mean() < 0.98
+    np.testing.assert_array_equal(last_input(net, x), np.maximum(a, b))
+
+
 # ---- parameters
 
 COUNTS = {  # learned, frozen
@@ -168,6 +250,9 @@ COUNTS = {  # learned, frozen
     "fcn16s": (134_357_354, 21 * 21 * (16 + 1024)),
     "fcn8s": (134_362_751, 127_008),
     "fcn8s_at_once": (134_362_751, 127_008),
+    # VGG-16's blocks up to there, and a score layer
+    "fcn_pool4": (7_635_264 + 21 * 513, 21 * 21 * 1024),
+    "fcn_pool3": (1_735_488 + 21 * 257, 21 * 21 * 256),
 }
 
 
@@ -188,8 +273,9 @@ def test_parameters_at_full_size(name):
     assert (learned, frozen) == COUNTS[name]
     shapes = {path: p.shape for path, p in net.named_parameters()}
     assert shapes["conv1_1.weight"] == (64, 3, 3, 3)
-    assert shapes["fc6.weight"] == (4096, 512, 7, 7)
-    assert shapes["score_fr.weight"] == (21, 4096, 1, 1)
+    if "score_fr.weight" in shapes:
+        assert shapes["fc6.weight"] == (4096, 512, 7, 7)
+        assert shapes["score_fr.weight"] == (21, 4096, 1, 1)
 
 
 def test_names_are_the_authors():
@@ -280,14 +366,18 @@ def test_dropout_follows_fc6_and_fc7_in_training_alone(rng):
 def test_config_builds_the_same_network_again(rng, name):
     settings = dict(trunk="vgg19", width=(1, 2, 1, 3, 2), fc_channels=(2, 3))
     settings |= dict(
-        geometry="same", dropout=0.25, learned_upsampling=True, fc_kernel=3
+        geometry="same",
+        dropout=0.25,
+        learned_upsampling=True,
+        fc_kernel=3,
+        fusion="max",
     )
     net = network(name, n_classes=4, **settings)
     config = json.loads(json.dumps(net.config))
     again = models.create(config)
     assert again.config == config
     assert config["name"] == name
-    assert again.drop.p == 0.25
+    assert (again.drop.p, again.fusion) == (0.25, "max")
     again.to(dtype=np.float64).eval().load_state_dict(net.state_dict())
     x = rng.normal(size=(1, 3, 17, 40))
     np.testing.assert_array_equal(scores(again, x), scores(net, x))
@@ -308,6 +398,7 @@ def test_config_builds_the_same_network_again(rng, name):
         ({"name": "fcn8s", **THIN, "fc_channels": 0}, "fc_channels is 0; it must be"),
         ({"name": "fcn8s", "fc_kernel": 4}, "fc_kernel is 4; it must be odd"),
         ({"name": "fcn8s", "initialiser": "one"}, "initialiser is 'one'; it must be"),
+        ({"name": "fcn8s", "fusion": "mean"}, "fusion is 'mean'; it must be 'sum' or"),
     ],
 )
 def test_wrong_settings_are_refused(config, words):
@@ -357,3 +448,20 @@ def test_gradients_of_fcn8s_at_once_with_caffes_geometry(rng):
         skip_scales={"pool4": 0.5, "pool3": 0.25},
     )
     check_everything(net, rng.normal(size=(1, 3, 2, 5)))
+
+
+def test_gradients_of_streams_fused_by_their_maximum(rng):
+    net = alive(
+        "fcn8s",
+        geometry="same",
+        width=(3, 4, 3, 4, 5),
+        fc_channels=(3, 4),
+        fusion="max",
+    )
+    check_everything(net, rng.normal(size=(2, 3, 35, 52)))
+
+
+@pytest.mark.parametrize("name", ["fcn_pool4", "fcn_pool3"])
+def test_gradients_of_a_pool_alone(rng, name):
+    net = alive(name, geometry="same", width=(3, 4, 3, 4, 5))
+    check_everything(net, rng.normal(size=(2, 3, 21, 34)))

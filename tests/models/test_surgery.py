@@ -53,6 +53,19 @@ def test_warm_start_copies_all_but_the_new_score_layer(coarse, fine):
     assert str(report).startswith(sentence + ", ".join(new) + "; not used: upscore")
 
 
+@pytest.mark.parametrize("name, blocks", [("fcn_pool4", "1234"), ("fcn_pool3", "123")])
+def test_warm_start_of_a_pool_alone_copies_the_trunk_up_to_there(name, blocks):
+    source = trained("fcn32s", "same")
+    net, state = warm(name, source, "same")
+    report = warm_start(net, state)
+    below = tuple(f"conv{b}_" for b in blocks)
+    assert set(report.copied) == {path for path in state if path.startswith(below)}
+    assert report.left == [f"{net.score_layer}.weight", f"{net.score_layer}.bias"]
+    assert {"conv5_1.weight", "fc7.bias", "score_fr.weight"} <= set(report.unused)
+    for path in report.copied:
+        np.testing.assert_array_equal(net.state_dict()[path], state[path])
+
+
 def fused_scores(net, x):
     """What the network enlarges last: the sum of its streams before `upscore…`."""
     last = net.streams[-1][0]

@@ -40,6 +40,7 @@ def test_recipe_survives_json() -> None:
         ("val_split", False, "text"),
         ("weights", 5, "name of a file"),
         ("mirror", "no", "true or false"),
+        ("fusion", "mean", "sum, max"),
     ],
 )
 def test_setting_out_of_range_is_named(name: str, value: Any, said: str) -> None:

@@ -124,6 +124,28 @@ def test_net_for_other_classes_keeps_the_trunk(data: Path, tmp_path: Path) -> No
     assert not ours["score_fr.weight"].any()
 
 
+@pytest.mark.parametrize("name", ["fcn_pool4", "fcn_pool3"])
+def test_pool_alone_goes_on_from_a_whole_trunk(
+    data: Path, tmp_path: Path, name: str
+) -> None:
+    whole = run(data, tmp_path / "32s", net="fcn32s", iterations=2, trunk="vgg11")
+    begin = {"net": name, "init_from": str(tmp_path / "32s")}
+    model = build_model(tiny(data, trunk="vgg11", **begin), 6)
+    ours, theirs = model.state_dict(), whole.model.state_dict()
+    shared = [n for n in ours if n.startswith("conv")]
+    assert same_arrays({n: ours[n] for n in shared}, {n: theirs[n] for n in shared})
+    assert multipliers(model)["conv1_1.weight"][0] == 1 / PIXEL_DEVIATION**2
+    assert not ours[f"{model.score_layer}.weight"].any()
+    deeper = tiny(data, trunk="vgg16", **begin)
+    with pytest.raises(ValueError, match=r"another model: \d+ of .* conv1_2.weight"):
+        build_model(deeper, 6)
+
+
+def test_fusion_reaches_the_net(data: Path) -> None:
+    assert build_model(tiny(data, fusion="max"), 6).fusion == "max"
+    assert build_model(tiny(data), 6).fusion == "sum"
+
+
 def test_start_from_another_trunk_is_refused(data: Path, tmp_path: Path) -> None:
     run(data, tmp_path / "32s", net="fcn32s", iterations=1, val_split="none")
     recipe = tiny(
