@@ -21,6 +21,7 @@ COMMANDS = {
     "predict": "name the class of every pixel of photographs",
     "report": "compare runs on one page: settings, curves, scores, images",
     "data": "draw scenes to learn from, or check a data set",
+    "lesson": "learn it step by step: lessons, exercises, and their checks",
     "experiment": "hold a claim of the paper against measurements",
     "verify": "hold the operators against every law, and print a table",
     "bench": "measure how fast nets and operators are",
