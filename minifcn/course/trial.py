@@ -44,6 +44,7 @@ class Watched:
     Args:
         function: what was written.
         file: where it stands.
+        name: of the exercise.
         patience: seconds that a call may take.
 
     Attributes:
@@ -51,10 +52,14 @@ class Watched:
     """
 
     def __init__(
-        self, function: Callable[..., Any], file: Path, patience: float = PATIENCE
+        self,
+        function: Callable[..., Any],
+        file: Path,
+        name: str,
+        patience: float = PATIENCE,
     ) -> None:
         self.function, self.file, self.patience = function, file, patience
-        self.__name__ = function.__name__
+        self.__name__ = name
         self.printed = ""
 
     def __call__(self, *arguments: Any) -> Any:
@@ -71,7 +76,7 @@ class Watched:
             self.printed = said.getvalue()
             _check_unchanged(given, arguments)
         except Mistake as mistake:
-            mistake.case = mistake.case or call_text(self.function, arguments)
+            mistake.case = mistake.case or self.call_text(arguments)
             raise
         except (HypothesisException, KeyboardInterrupt):
             raise
@@ -84,8 +89,20 @@ class Watched:
     def _raised(self, error: BaseException, arguments: tuple[Any, ...]) -> Mistake:
         kind = type(error).__name__
         mistake = Mistake(f"your function raised {kind}: {error}" + self._line(error))
-        mistake.case = call_text(self.function, arguments)
+        mistake.case = self.call_text(arguments)
         return mistake
+
+    def call_text(self, arguments: tuple[Any, ...]) -> str:
+        """Write a call by the names of its arguments, arrays below it."""
+        names = _names(self.function, len(arguments))
+        inside, below = [], []
+        for name, argument in zip(names, arguments):
+            if isinstance(argument, np.ndarray):
+                inside.append(name)
+                below.append(labelled(f"  {name} =", argument, len(name) + 5))
+            else:
+                inside.append(f"{name}={shown(argument)}")
+        return "\n".join([f"{self.__name__}({', '.join(inside)})", *below])
 
     def _line(self, error: BaseException) -> str:
         """Name the last line of the learner's file that the error came through."""
@@ -94,19 +111,6 @@ class Watched:
         if not own:
             return ""
         return f"\nin line {own[-1].lineno} of {self.file.name}: {own[-1].line}"
-
-
-def call_text(function: Callable[..., Any], arguments: tuple[Any, ...]) -> str:
-    """Write a call by the names of its arguments, arrays below it."""
-    names = _names(function, len(arguments))
-    inside, below = [], []
-    for name, argument in zip(names, arguments):
-        if isinstance(argument, np.ndarray):
-            inside.append(name)
-            below.append(labelled(f"  {name} =", argument, len(name) + 5))
-        else:
-            inside.append(f"{name}={shown(argument)}")
-    return "\n".join([f"{function.__name__}({', '.join(inside)})", *below])
 
 
 def _names(function: Callable[..., Any], count: int) -> list[str]:
@@ -210,7 +214,7 @@ def try_exercise(exercise: Exercise, function: Callable[..., Any], file: Path) -
         Mistake: it does not; with the smallest case that shows it.
         Untouched: it is not written yet.
     """
-    watched = Watched(function, file)
+    watched = Watched(function, file, exercise.name)
     for example in exercise.examples:
         _try_example(watched, example)
     cases = len(exercise.examples)
@@ -230,7 +234,7 @@ def _try_example(watched: Watched, example: Example) -> None:
         if watched.printed:
             said += f"\nit printed: {watched.printed.strip()[:400]}"
         mistake = Mistake(said)
-        mistake.case = call_text(watched.function, example.arguments)
+        mistake.case = watched.call_text(example.arguments)
         raise mistake from None
 
 
@@ -256,7 +260,7 @@ def _attack(watched: Watched, claim: Claim) -> int:
         try:
             claim.judge(watched, *arguments)
         except Mistake as error:
-            error.case = error.case or call_text(watched.function, arguments)
+            error.case = error.case or watched.call_text(arguments)
             raise
 
     try:
