@@ -213,6 +213,7 @@ def verdicts(iu: Values) -> list[Verdict]:
         fixed_trunk(iu),
         higher("pool4 alone is poorer than FCN-16s", iu[MIDDLE], iu[POOL4]),
         higher("pool3 alone is poorer than FCN-8s", iu[FINE], iu[POOL3]),
+        higher("pool3 alone is poorer than FCN-8s at once", iu[AT_ONCE], iu[POOL3]),
         higher("a sum fuses better than a maximum", iu[MIDDLE], iu[LARGER]),
         seeds.alike(
             f"FCN-8s at once is within {points} of the staged one",
