@@ -44,6 +44,8 @@ def split(script: str) -> list[Cell]:
     kind, first, lines = "", 0, list[str]()
     for number, line in enumerate([*script.splitlines(), "# %%"], 1):
         head = _HEAD.match(line)
+        if line.startswith("# %%") and not head:
+            raise ValueError(f"line {number}: {line!r} begins no cell: # %% [kind]")
         if not head:
             lines.append(line)
             continue

@@ -45,7 +45,7 @@ def compare(came: Any, expected: Any) -> None:
 def _compare_tuples(came: Any, expected: tuple[Any, ...]) -> None:
     if not isinstance(came, tuple | list):
         raise Mistake(
-            f"your function returned {_a_kind(came)}; expected {len(expected)} values: "
+            f"your function returned {a_kind(came)}; expected {len(expected)} values: "
             f"{shown(expected)}"
         )
     if len(came) != len(expected):
@@ -66,7 +66,7 @@ def _compare_numbers(came: Any, expected: Any) -> None:
     number = isinstance(came, int | float | np.number | np.bool_)
     if isinstance(expected, int | float | np.number) and not number:
         raise Mistake(
-            f"your function returned {_a_kind(came)}; expected the number "
+            f"your function returned {a_kind(came)}; expected the number "
             f"{shown(expected)}"
         )
     whole = isinstance(expected, int) and not isinstance(expected, bool)
@@ -88,7 +88,7 @@ def _near(came: Any, expected: Any) -> bool:
 def _compare_arrays(came: Any, expected: np.ndarray) -> None:
     if not isinstance(came, np.ndarray):
         raise Mistake(
-            f"your function returned {_a_kind(came)}; expected an array of shape "
+            f"your function returned {a_kind(came)}; expected an array of shape "
             f"{expected.shape}"
         )
     if came.shape != expected.shape:
@@ -121,7 +121,7 @@ def _equal(came: np.ndarray, expected: np.ndarray) -> np.ndarray:
     return close | (came == expected) | (np.isnan(came) & np.isnan(expected))
 
 
-def _a_kind(value: Any) -> str:
+def a_kind(value: Any) -> str:
     """Say what a value is: a list, a Tensor, the number 3."""
     if isinstance(value, bool | int | float | np.number):
         return f"the number {shown(value)}"

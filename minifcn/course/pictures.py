@@ -36,7 +36,7 @@ def picture(figure: Figure, name: str, caption: str) -> None:
     for listener in taken:
         listener(f"{FOLDER}/{name}.png", caption)
     if not taken:
-        _show(figure, folder / f"{name}.png", caption)
+        _show(folder / f"{name}.png", caption)
 
 
 def _beside_caller() -> Path:
@@ -46,10 +46,10 @@ def _beside_caller() -> Path:
     return Path(file).parent if file and Path(file).is_file() else Path()
 
 
-def _show(figure: Figure, path: Path, caption: str) -> None:
+def _show(path: Path, caption: str) -> None:
     if "ipykernel" in sys.modules:
-        from IPython.display import display  # type: ignore[import-not-found]
+        from IPython.display import Image, display  # type: ignore[import-not-found]
 
-        display(figure)
+        display(Image(filename=str(path)))
     else:
         print(f"[picture: {path}: {caption}]")

@@ -49,5 +49,6 @@ class Progress:
 def _mark(file: Path, task: Task) -> str:
     if not file.is_file():
         return ""
-    text = source_of(file.read_text(encoding="utf-8"), task.name)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    text = file.read_text(encoding="utf-8", errors="replace")
+    own = source_of(text, task.name)
+    return hashlib.sha256(own.encode()).hexdigest()[:16]

@@ -42,21 +42,44 @@ def reset(text: str, lesson: Lesson, task: Task) -> str:
     Raises:
         ValueError: the file has no such function.
     """
-    found = re.search(rf"^def {re.escape(task.name)}\(.*?:\n", text, re.M | re.S)
+    found = _head(text, task.name)
     if not found:
-        raise ValueError(f"there is no function {task.name} in {lesson.exercise_file}")
+        raise ValueError(
+            f"there is no function {task.name} in {lesson.exercise_file}, its def in "
+            "lines of its own"
+        )
     start = found.end()
-    documented = re.compile(r'\s*""".*?"""\n', re.S).match(text, start)
+    documented = re.compile(r'\s*""".*?"""[ \t]*\n', re.S).match(text, start)
     if documented:
         start = documented.end()
-    # the next line that is not indented ends the function
-    after = re.compile(r"^(?=\S)", re.M).search(text, start)
-    end = after.start() if after else len(text)
-    blank = "\n\n" if after else ""
-    return text[:start] + body_of(lesson, task) + blank + text[end:]
+    rest = text[_end(text, start) :].lstrip("\n")
+    blank = "\n\n" if rest else ""
+    return text[:start] + body_of(lesson, task) + blank + rest
 
 
 def source_of(text: str, name: str) -> str:
     """Return a function's own lines, to see later whether it was changed."""
-    found = re.search(rf"^def {re.escape(name)}\(.*?(?=^\S|\Z)", text, re.M | re.S)
-    return found[0].rstrip() if found else ""
+    found = _head(text, name)
+    return text[found.start() : _end(text, found.end())].rstrip() if found else ""
+
+
+def _head(text: str, name: str) -> re.Match[str] | None:
+    """Find a function's first lines, up to the colon that ends them."""
+    arguments = r"\(.*?\)\s*(?:->[^:\n]*)?"
+    pattern = rf"^def {re.escape(name)}\s*{arguments}:[ \t]*(?:#[^\n]*)?\n"
+    return re.search(pattern, text, re.M | re.S)
+
+
+def _end(text: str, start: int) -> int:
+    """Return where a function's last line ends: the last that is indented.
+
+    Empty lines and comments may stand in between.
+    """
+    end = place = start
+    for line in text[start:].splitlines(keepends=True):
+        place += len(line)
+        if line.strip() and line[0] in " \t":
+            end = place
+        elif line.strip() and line[0] != "#":
+            break
+    return end

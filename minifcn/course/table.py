@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import sys
 import tomllib
@@ -15,6 +16,7 @@ from typing import Any
 from minifcn.course.exercises import Exercise
 
 NAME = "lessons.toml"
+LISTED = "minifcn lesson NUMBER lists those of a lesson"
 
 
 class CourseError(ValueError):
@@ -148,8 +150,10 @@ class Course:
         for lesson in self.lessons:
             if lesson.number == number:
                 return lesson
-        last = self.lessons[-1].number
-        raise CourseError(f"there is no lesson {number}; they go from 0 to {last}")
+        first, last = self.lessons[0].number, self.lessons[-1].number
+        raise CourseError(
+            f"there is no lesson {number}; they go from {first} to {last}"
+        )
 
     def find(self, exercise: str) -> tuple[Lesson, Task]:
         """Return the lesson and the task of an exercise's name.
@@ -157,13 +161,18 @@ class Course:
         Raises:
             CourseError: there is none.
         """
-        for lesson in self.lessons:
-            for task in lesson.exercises:
-                if task.name == exercise:
-                    return lesson, task
-        raise CourseError(
-            f"there is no exercise {exercise!r}; minifcn lesson lists them"
+        tasks = {
+            task.name: (lesson, task)
+            for lesson in self.lessons
+            for task in lesson.exercises
+        }
+        if exercise in tasks:
+            return tasks[exercise]
+        near = difflib.get_close_matches(exercise, tasks, 1)
+        advice = (
+            f"did you mean {near[0]}?" if near else "a lesson's number lists its own"
         )
+        raise CourseError(f"there is no exercise {exercise!r}; {advice}")
 
 
 def find_course(start: Path | None = None) -> Course:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +18,67 @@ from minifcn.course.comparing import Mistake
 from minifcn.course.exercises import Exercise
 from minifcn.course.table import load
 from minifcn.course.trial import Untouched, function_of, try_exercise
+from minifcn.files import replacing
+
+MEMORY = 8 << 30  # bytes that a check may take, where the system can be told so
 
 
-def check(folder: Path, name: str) -> dict[str, Any]:
-    """Check an exercise; return what came out."""
+def main(folder: Path, name: str, result: Path) -> None:
+    """Check an exercise, write what came out, and draw its picture."""
+    _limit_memory()
     exercise: Exercise = next(
         one for one in load(folder / "checks.py").EXERCISES if one.name == name
     )
-    file = folder / "exercise.py"
+    outcome = check(exercise, folder / "exercise.py")
+    _write(result, outcome)  # first: it stands, whatever the picture does
+    if outcome["status"] == "passed" and exercise.picture:
+        try:
+            _draw(exercise, function_of(folder / "exercise.py", name), folder / "mine")
+        except Exception as error:
+            outcome["text"] += f" (No picture: {type(error).__name__}: {error})"
+            _write(result, outcome)
+
+
+def check(exercise: Exercise, file: Path) -> dict[str, Any]:
+    """Check an exercise; return what came out."""
     try:
-        function = function_of(file, name)
-        cases = try_exercise(exercise, function, file)
+        cases = try_exercise(exercise, function_of(file, exercise.name), file)
     except Untouched as error:
-        return {"status": "untouched", "text": str(error), "case": "", "cases": 0}
+        return _outcome("untouched", str(error))
     except Mistake as error:
-        text = str(error)
-        return {"status": "failed", "text": text, "case": error.case, "cases": 0}
-    _draw(exercise, function, folder)
-    return {"status": "passed", "text": exercise.reached, "case": "", "cases": cases}
+        return _outcome("failed", str(error), error.case)
+    return _outcome("passed", exercise.reached, cases=cases)
 
 
-def _draw(exercise: Exercise, function: Any, folder: Path) -> None:
+def _outcome(status: str, text: str, case: str = "", cases: int = 0) -> dict[str, Any]:
+    return {"status": status, "text": text, "case": case, "cases": cases}
+
+
+def _write(path: Path, outcome: dict[str, Any]) -> None:
+    with replacing(path) as file:
+        file.write(json.dumps(outcome).encode())
+
+
+def _draw(exercise: Exercise, function: Callable[..., Any], folder: Path) -> None:
     """Draw the picture that the learner's own function makes."""
-    if exercise.picture is None:
-        return
-    mine = folder / "mine"
-    mine.mkdir(exist_ok=True)
-    exercise.picture(function).savefig(mine / f"{exercise.name}.png", dpi=100)
+    assert exercise.picture is not None
+    figure = exercise.picture(function)
+    folder.mkdir(exist_ok=True)
+    with replacing(folder / f"{exercise.name}.png") as file:
+        figure.savefig(file, format="png", dpi=100)
+
+
+def _limit_memory() -> None:
+    """Let a list that never ends meet a MemoryError before it takes all there is."""
+    try:
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        if hard == resource.RLIM_INFINITY or hard > MEMORY:
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
+    except (ImportError, OSError, ValueError):
+        pass  # Windows has no such limit, and macOS refuses it
 
 
 if __name__ == "__main__":
-    folder, name, result = sys.argv[1:]
-    found = json.dumps(check(Path(folder).resolve(), name))
-    Path(result).write_text(found, encoding="utf-8")
+    main(Path(sys.argv[1]).resolve(), sys.argv[2], Path(sys.argv[3]))
