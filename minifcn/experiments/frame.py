@@ -28,7 +28,7 @@ from minifcn.bench import tables
 from minifcn.data import PairFiles, open_dataset, scenes
 from minifcn.files import replacing
 
-EXPERIMENTS = ("skips", "bounds", "augment")
+EXPERIMENTS = ("upsampling", "skips", "bounds", "augment")
 
 Cell = str | float | None  # None: not known
 Row = Mapping[str, Cell]
