@@ -26,7 +26,7 @@ class Cell(NamedTuple):
         kind: "markdown", "code", "varies" (code whose output is not compared), or
             "drawing" (code that is folded on the page).
         text: the text without its comment signs, or the code.
-        line: of the script on which it begins, from 1.
+        line: of the script on which that begins, from 1.
     """
 
     kind: str
@@ -60,7 +60,8 @@ def split(script: str) -> list[Cell]:
 def _cell(kind: str, lines: list[str], first: int) -> Cell:
     if kind == "markdown":
         lines = [_uncommented(line, n) for n, line in enumerate(lines, first)]
-    return Cell(kind, "\n".join(lines).strip("\n"), first)
+    empty = next((n for n, line in enumerate(lines) if line), 0)
+    return Cell(kind, "\n".join(lines).strip("\n"), first + empty)
 
 
 def _uncommented(line: str, number: int) -> str:

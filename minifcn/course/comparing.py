@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,15 +36,15 @@ def compare(came: Any, expected: Any) -> None:
     """
     if came is None:
         raise Mistake("your function returned None: is there a return at its end?")
-    if isinstance(expected, tuple):
+    if isinstance(expected, tuple | list):
         _compare_tuples(came, expected)
-    elif isinstance(expected, np.ndarray):
+    elif isinstance(expected, np.ndarray) and expected.ndim:
         _compare_arrays(came, expected)
     else:
         _compare_numbers(came, expected)
 
 
-def _compare_tuples(came: Any, expected: tuple[Any, ...]) -> None:
+def _compare_tuples(came: Any, expected: Sequence[Any]) -> None:
     if not isinstance(came, tuple | list):
         raise Mistake(
             f"your function returned {a_kind(came)}; expected {len(expected)} values: "
@@ -63,6 +65,8 @@ def _compare_tuples(came: Any, expected: tuple[Any, ...]) -> None:
 def _compare_numbers(came: Any, expected: Any) -> None:
     if isinstance(came, np.ndarray) and came.ndim == 0:
         came = came[()]
+    if isinstance(expected, np.ndarray):
+        expected = expected[()]
     number = isinstance(came, int | float | np.number | np.bool_)
     if isinstance(expected, int | float | np.number) and not number:
         raise Mistake(
@@ -72,8 +76,8 @@ def _compare_numbers(came: Any, expected: Any) -> None:
     whole = isinstance(expected, int) and not isinstance(expected, bool)
     if whole and isinstance(came, float | np.floating) and came == expected:
         raise Mistake(
-            f"your function returned {came!r}, expected the whole number {expected}: "
-            "// divides whole numbers"
+            f"your function returned {float(came)}, expected the whole number "
+            f"{expected}: // divides whole numbers"
         )
     if not _near(came, expected):
         raise Mistake(beside(came, expected))
@@ -81,8 +85,9 @@ def _compare_numbers(came: Any, expected: Any) -> None:
 
 def _near(came: Any, expected: Any) -> bool:
     if isinstance(expected, float | np.floating):
-        return bool(np.isclose(came, expected, rtol=1e-9, atol=1e-12, equal_nan=True))
-    return bool(came == expected)
+        near = TOLERANCE.get(str(np.asarray(expected).dtype), 1e-3)
+        return bool(np.isclose(came, expected, rtol=near, atol=1e-12, equal_nan=True))
+    return not isinstance(came, np.ndarray) and bool(came == expected)
 
 
 def _compare_arrays(came: Any, expected: np.ndarray) -> None:
@@ -164,6 +169,7 @@ def _shown_array(array: np.ndarray) -> str:
     if array.size > SHOWN:
         return f"an array of shape {array.shape}"
     digits: Any = {"float_kind": "{:.6g}".format}  # 7, where NumPy writes 7.
-    return np.array2string(
+    text = np.array2string(
         array, separator=" ", formatter=digits, max_line_width=WIDTH - 10
     )
+    return re.sub(r"\n\n+", "\n", text)

@@ -96,8 +96,10 @@ def _pictures_into(drawn: list[str]) -> Iterator[None]:
 def _where(error: Exception, lesson: Lesson) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [f.lineno for f in frames if f.filename == str(lesson.script)]
-    kind = type(error).__name__
-    return f"{lesson.script}, line {lines[-1] if lines else '?'}: {kind}: {error}"
+    if isinstance(error, SyntaxError):  # nothing has run: it is in no frame
+        lines = [error.lineno]
+    said = f"{type(error).__name__}: {error}"
+    return f"{lesson.script}, line {lines[-1] if lines else '?'}: {said}"
 
 
 def _head(course: Course, lesson: Lesson) -> str:

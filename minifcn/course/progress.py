@@ -50,5 +50,5 @@ def _mark(file: Path, task: Task) -> str:
     if not file.is_file():
         return ""
     text = file.read_text(encoding="utf-8", errors="replace")
-    own = source_of(text, task.name)
+    own = source_of(text, task.name) or text
     return hashlib.sha256(own.encode()).hexdigest()[:16]

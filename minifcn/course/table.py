@@ -169,9 +169,7 @@ class Course:
         if exercise in tasks:
             return tasks[exercise]
         near = difflib.get_close_matches(exercise, tasks, 1)
-        advice = (
-            f"did you mean {near[0]}?" if near else "a lesson's number lists its own"
-        )
+        advice = f"did you mean {near[0]}?" if near else LISTED
         raise CourseError(f"there is no exercise {exercise!r}; {advice}")
 
 

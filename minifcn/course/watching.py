@@ -98,7 +98,7 @@ class Watched:
                     self.came = self.function(*given)
                 finally:
                     self.printed = said.getvalue()
-            _check_unchanged(given, arguments)
+            self._check_unchanged(given, arguments)
         except (Mistake, Ended) as error:
             error.case = error.case or self.call_text(arguments)
             raise
@@ -111,6 +111,14 @@ class Watched:
             mistake.case = self.call_text(arguments)
             raise mistake from None
         return self.came
+
+    def _check_unchanged(self, given: tuple[Any, ...], before: tuple[Any, ...]) -> None:
+        for name, now, then in zip(self._names(len(given)), given, before):
+            if not _same(now, then):
+                raise Mistake(
+                    f"your function changed its argument {name}, and whoever called it "
+                    f"still needs that: work on a copy, as {name}.copy() makes one"
+                )
 
     def call_text(self, arguments: tuple[Any, ...]) -> str:
         """Write a call by the names of its arguments, arrays below it."""
@@ -142,15 +150,6 @@ def explained(error: BaseException, file: Path) -> str:
         lines.append(f"in line {own[-1].lineno} of {file.name}: {own[-1].line}")
     advice = (ADVICE[kind] for kind in ADVICE if isinstance(error, kind))
     return "\n".join([*lines, *advice])
-
-
-def _check_unchanged(given: tuple[Any, ...], before: tuple[Any, ...]) -> None:
-    for number, (now, then) in enumerate(zip(given, before), 1):
-        if not _same(now, then):
-            raise Mistake(
-                f"your function changed its argument number {number}, and whoever "
-                "called it still needs that: work on a copy, as x.copy() makes one"
-            )
 
 
 def _same(now: Any, then: Any) -> bool:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from minifcn.cli import main
 from minifcn.course import stubs, trial
 from minifcn.course.comparing import Mistake
 from tests.lessons import common
@@ -37,6 +38,15 @@ def test_the_library_passes(lesson, task) -> None:
     exercise = common.exercise(lesson, task)
     cases = trial.try_exercise(exercise, exercise.reference, lesson.exercise_file)
     assert cases >= 10
+
+
+@common.each_task
+def test_the_solution_is_the_librarys_own(lesson, task, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(common.COURSE.root)
+    assert main(["lesson", "solution", task.name]) == 0
+    head, _, source = capsys.readouterr().out.partition("\n\n")
+    assert re.fullmatch(r"# \.\./minifcn/[\w/]+\.py, line \d+", head)
+    assert re.search(r"^(class|def|@)", source, re.M)
 
 
 @common.each_task
