@@ -34,13 +34,15 @@ class Limits(NamedTuple):
     """The most multiply-adds that a way may take; it is left out where it takes more.
 
     Attributes:
-        scored: over all images that are scored.
+        images: over all images that are scored, of (f) at stride 8; else fewer are.
+        scored: over these.
         timed: over the one that is timed.
         compared: over the images on which (e) is compared with (f), and over the crop.
     """
 
+    images: float = 4e11
     scored: float = 1e12
-    timed: float = 4e11
+    timed: float = 2e11
     compared: float = 5e10
 
     def divided(self, by: float) -> Limits:
@@ -146,7 +148,7 @@ def measure(
     timed = {key: way for key, way in ways.items() if way.count(size) <= limits.timed}
     taken = peaks(timed, x)  # and now each has run once, before it is timed
     timings = costs.race({key: way.net for key, way in timed.items()}, x, device)
-    chosen = images_for(ways, dataset, limits.scored, size)
+    chosen = images_for(ways, dataset, limits.images, size)
     most = limits.scored / len(chosen)
     keys = [key for key in ways if to_score(ways, key, most, size)]
     return Measured(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import tracemalloc
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -81,6 +82,7 @@ def peak_bytes(work: Callable[[], Any]) -> int:
     NumPy reports its arrays to `tracemalloc`. What was there before does not count:
     parameters, the image, and the few megabytes that threads keep to work in.
     """
+    gc.collect()
     tracemalloc.start()
     try:
         work()

@@ -69,7 +69,7 @@ def row(found: Measured, key: str) -> Row:
         "way": way.name,
         "stride": way.stride,
         **scored(found, key),
-        "million_adds": round(found.adds(key) / 1e6, 1),
+        "million_adds": _millions(found.adds(key)),
         "ms": None if timing is None else _digits(1e3 * timing.seconds),
         "runs": None if timing is None else timing.runs,
         "mib": None if peak is None else _digits(peak / 2**20),
@@ -99,6 +99,12 @@ def together(found: Measured) -> Agreement:
 def agrees(both: Agreement) -> bool:
     """Whether two ways give pixels the same class, but for ties."""
     return both.pixels - both.same <= TIES * both.pixels
+
+
+def _millions(count: int) -> float:
+    """Count in millions, with a digit after the point where there are few."""
+    millions = count / 1e6
+    return round(millions, 1) if millions < 1000 else round(millions)
 
 
 def _digits(value: float) -> float:
@@ -132,7 +138,8 @@ def verdicts(found: Measured) -> list[Verdict]:
             coarse,
         ),
         seeds.higher(
-            "and above (b) and (f) of a net that learned for as long without skips",
+            "skips score above (b) and (f) of a net that learned for as long without "
+            "them",
             skips,
             _best(iu, ["b+", "f+"]),
         ),

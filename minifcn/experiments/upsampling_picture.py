@@ -139,6 +139,7 @@ def against_cost(axes: Axes, found: Measured) -> None:
     curves(axes, lines, ("multiply-adds, million", "mean IU, per cent"))
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_formatter("")
 
 
 def over_stride(axes: Axes, found: Measured) -> None:
@@ -173,6 +174,7 @@ def growth(
     curves(axes, lines, ("output stride, pixels", label))
     axes.set_yscale("log", base=base)
     axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_minor_formatter("")
     _falling(axes)
 
 

@@ -121,6 +121,19 @@ def test_scores_are_those_of_all_images_together(kept: dict[str, Any]) -> None:
             np.testing.assert_array_equal(tally[key].near, near)
 
 
+def test_each_seed_is_scored_by_its_own_nets(kept: dict[str, Any]) -> None:
+    dataset, seeds = kept["lab"].val, kept["seeds"]
+    bias = seeds[1]["b"].net.score_fr.bias  # what (a) to (f) of a seed share
+    bias.data[3] += 100  # now all is of class 3
+    try:
+        found = contenders.measure(seeds, dataset, "cpu", Limits(1e8, 1e9, 1, 1))
+    finally:
+        bias.data[3] -= 100
+    for key in ("a", "d", "f8"):
+        one, other = (tally[key].hist for tally in found.tallies)
+        assert other[:, 3].sum() == other.sum() == one.sum() > one[:, 3].sum()
+
+
 def test_table_holds_what_was_measured(measured: Measured, outcome: Outcome) -> None:
     rows = dict(zip(KEYS, outcome.rows, strict=True))
     iu = measured.mean_iu()
@@ -131,6 +144,7 @@ def test_table_holds_what_was_measured(measured: Measured, outcome: Outcome) -> 
     assert rows["c"]["near_3"] == boundary_accuracy(both)[2]  # type: ignore[arg-type]
     assert rows["e8"]["mean_iu"] == rows["f8"]["mean_iu"]
     assert rows["e8"]["million_adds"] == round(measured.adds("e8") / 1e6, 1)
+    assert upsampling._millions(1_215_006_400_000) == 1215006
     for key in KEYS:
         there = key in measured.timings
         assert (rows[key]["ms"] is not None) == there == (rows[key]["mib"] is not None)
@@ -171,7 +185,7 @@ def test_same_net_stitched_and_with_holes(measured: Measured) -> None:
 def test_only_what_is_affordable_is_run(kept: dict[str, Any]) -> None:
     dataset, each = kept["lab"].val, kept["seeds"][0]
     adds = {key: way.count(SIZE) for key, way in each.items()}
-    limits = Limits(adds["f8"] * 2.5, adds["f2"] * 1.0, adds["e8"] * 1.5)
+    limits = Limits(adds["f8"] * 2.5, adds["f8"] * 2.5, adds["f2"], adds["e8"] * 1.5)
     found = contenders.measure([each], dataset, "cpu", limits)
     assert found.scored == 2 < len(dataset)
     assert set(found.tallies[0]) == {
@@ -188,7 +202,7 @@ def test_only_what_is_affordable_is_run(kept: dict[str, Any]) -> None:
 
 
 def test_limits_fall_with_a_quick_look() -> None:
-    assert Limits(100, 200, 300).divided(100) == (1, 2, 3)
+    assert Limits(100, 200, 300, 400).divided(100) == (1, 2, 3, 4)
 
 
 # -------------------------------------------------------------------------- verdicts

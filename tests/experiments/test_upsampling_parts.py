@@ -32,6 +32,9 @@ def net(geometry: str = "same", name: str = "fcn32s") -> Any:
         if hasattr(made, score):
             weight = getattr(made, score).weight
             weight.data = nn.he_normal(weight.shape)
+    for name, bias in made.named_parameters():
+        if name.endswith("bias"):
+            bias.data = 20 * nn.he_normal(bias.shape)
     return made
 
 
@@ -325,7 +328,7 @@ def test_agreement_by_hand() -> None:
     assert agreement.agreement(Tensor(a), Tensor(a)) == (0, 3, 3)
 
 
-@pytest.mark.parametrize("stride", [2, 8])
+@pytest.mark.parametrize("stride", [4, 8])
 def test_nothing_differs_in_whole_numbers(
     rng: np.random.Generator, stride: int
 ) -> None:
@@ -349,6 +352,7 @@ def test_whole_numbers_are_whole_and_far_from_overflow(
             for parameter in layer.parameters():
                 np.testing.assert_array_equal(parameter.data, np.rint(parameter.data))
             if isinstance(layer, nn.Conv2d):
+                assert layer.algorithm == "bands"  # Winograd's sums are not exact
                 assert abs(layer.weight.data).max() == agreement.LARGEST
                 largest = abs(layer.weight.data).sum(axis=(1, 2, 3)).max()
                 assert largest * abs(y.data).max() < 2**53
