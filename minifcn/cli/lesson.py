@@ -265,7 +265,7 @@ def build(course: Course, words: Sequence[str], notebooks: bool) -> int:
     for lesson in lessons:
         print(near(page.build(course, lesson)), flush=True)
         if notebooks:
-            print(near(page.notebook(lesson)))
+            print(near(page.notebook(course, lesson)))
     path = course.root / "README.md"
     with replacing(path) as file:
         file.write(page.index_of(course).encode())

@@ -184,7 +184,7 @@ def _question(course: Course, text: str, numbers: Any) -> str:
     return f"- {text} → lesson {', '.join(links)}"
 
 
-def notebook(lesson: Lesson) -> Path:
+def notebook(course: Course, lesson: Lesson) -> Path:
     """Write the lesson as a notebook, without output; return its path.
 
     Raises:
@@ -197,8 +197,12 @@ def notebook(lesson: Lesson) -> Path:
             "notebooks are made by jupytext: pip install 'minifcn[notebooks]'"
         ) from None
     path = lesson.folder / "lesson.ipynb"
+    head = "\n".join(["# %% [markdown]", *_commented(_head(course, lesson)), ""])
     script = lesson.script.read_text(encoding="utf-8")
     plain = re.sub(r"^# %% \[(varies|drawing)\]", "# %%", script, flags=re.M)
-    book = jupytext.reads(plain, fmt="py:percent")
-    jupytext.write(book, path)
+    jupytext.write(jupytext.reads(f"{head}\n{plain}", fmt="py:percent"), path)
     return path
+
+
+def _commented(text: str) -> list[str]:
+    return [f"# {line}".rstrip() for line in text.splitlines()]

@@ -190,7 +190,7 @@ def test_a_question_needs_its_lesson(course: Course) -> None:
 def test_without_jupytext_it_says_how_to_get_it(course: Course, monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "jupytext", None)
     with pytest.raises(CourseError, match=r"pip install 'minifcn\[notebooks\]'"):
-        page.notebook(course.lesson(1))
+        page.notebook(course, course.lesson(1))
 
 
 def test_a_notebook(course: Course) -> None:
@@ -198,10 +198,12 @@ def test_a_notebook(course: Course) -> None:
     import json
 
     lesson: Lesson = course.lesson(1)
-    book = json.loads(page.notebook(lesson).read_text(encoding="utf-8"))
+    book = json.loads(page.notebook(course, lesson).read_text(encoding="utf-8"))
     kinds = [cell["cell_type"] for cell in book["cells"]]
-    assert kinds == ["markdown", "code", "code", "code", "code"]
-    assert "".join(book["cells"][0]["source"]) == "Some **text**."
-    assert "".join(book["cells"][2]["source"]).startswith("from matplotlib")
+    assert kinds == ["markdown", "markdown", "code", "code", "code", "code"]
+    sources = ["".join(cell["source"]) for cell in book["cells"]]
+    assert sources[0] == PAGE.partition("\n\nSome")[0]
+    assert sources[1] == "Some **text**."
+    assert sources[3].startswith("from matplotlib")
     assert not any(cell.get("outputs") for cell in book["cells"])
     assert "drawing" not in json.dumps([c["metadata"] for c in book["cells"]])
