@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import reduce
 
-from minifcn.bench import machine
+from minifcn.arrays import threads
+from minifcn.bench import devices, machine
 
 from . import seeds, upsampling_picture, ways
 from .agreement import Agreement
@@ -197,8 +198,6 @@ def remarks(lab: Lab, found: Measured) -> list[str]:
     """Say what was trained and how it was measured."""
     H, W = found.size
     whole, half = lab.steps, max(1, round(ways.SHARE * lab.steps))
-    runs = [timing.runs for timing in found.timings.values()]
-    about = machine.describe()
     return [
         lab.remark(),
         f"(c) and (d) learned for {half} more steps while the trunk stayed as it was; "
@@ -206,12 +205,31 @@ def remarks(lab: Lab, found: Measured) -> list[str]:
         *_left_out(lab, found),
         f"multiply-adds, time and memory: one image, {W} pixels wide and {H} high; "
         "fixed enlargements are counted channel by channel",
-        f"time: median of {max(runs)} runs in turn ({min(runs)} of the slowest), on "
-        f"{about['processor']}, {about['usable_cores']} cores",
-        "memory: the most that NumPy's arrays took at the same time, without the "
-        "image and the parameters; (a) to (d) and (g) run their first layers in strips",
+        _of_time(found, lab.settings.device),
+        *_of_memory(found),
         f"(e) has the accuracy of (f): in float32 they chose the same class at "
         f"{together(found).same:,} of {together(found).pixels:,} pixels",
+    ]
+
+
+def _of_time(found: Measured, device: str) -> str:
+    runs = [timing.runs for timing in found.timings.values()]
+    about = machine.describe()
+    where = f"{about['processor']}, {about['usable_cores']} cores, {threads()} threads"
+    if device != "cpu":
+        where = devices.name("minifcn", device)
+    return (
+        f"time: median of {max(runs)} runs in turn ({min(runs)} of the slowest), on "
+        f"{where}"
+    )
+
+
+def _of_memory(found: Measured) -> list[str]:
+    if not found.peaks:
+        return []
+    return [
+        "memory: the most that NumPy's arrays took at the same time, without the image "
+        "and the parameters; (a) to (d) and (g) run their first layers in strips"
     ]
 
 

@@ -84,7 +84,8 @@ def draw(path: Path, found: Measured, palette: Any) -> None:
 
 def shown(found: Measured, palette: Any) -> list[list[tuple[str, Pixels]]]:
     """Return two rows of titled pictures: photo, truth, and one per way."""
-    finest = min(s for s in STRIDES if f"f{s}" in found.timings)
+    timed = [s for s in STRIDES if f"f{s}" in found.timings]
+    finest = min(timed, default=OWN)
     keys = ["a", "b", "c", "d", f"e{OWN}", f"f{OWN}", f"f{finest}", "b+", "g16", "g8"]
     named = [
         ("photo", found.image),

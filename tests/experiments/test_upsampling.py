@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from minifcn import Tensor, metrics, no_grad
-from minifcn.experiments import contenders, costs, lab, upsampling
+from minifcn.experiments import contenders, costs, lab, upsampling, upsampling_picture
 from minifcn.experiments.agreement import Agreement
 from minifcn.experiments.boundary import Trimap, boundary_accuracy
 from minifcn.experiments.contenders import Doubles, Limits, Measured, Tally
@@ -199,6 +199,20 @@ def test_only_what_is_affordable_is_run(kept: dict[str, Any]) -> None:
     assert any("2 images of 4, evenly spread" in remark for remark in remarks)
     assert upsampling.row(found, "f1")["mean_iu"] is None
     assert upsampling.row(found, "e1")["near_3"] is None
+
+
+def test_large_images_leave_little(kept: dict[str, Any], tmp_path: Path) -> None:
+    seeds, dataset = kept["seeds"], kept["lab"].val
+    found = contenders.measure(seeds, dataset, "cpu", Limits(1, 1, 1, 1))
+    assert found.scored == 1
+    assert set(found.timings) == set(found.peaks) == {"b"}
+    assert "f8" in found.tallies[0]
+    assert "f4" not in found.tallies[0]
+    assert len(upsampling.verdicts(found)) == 6
+    assert any("runs in turn" in one for one in upsampling.remarks(kept["lab"], found))
+    upsampling_picture.draw(tmp_path / "few.png", found, dataset.palette)
+    with Image.open(tmp_path / "few.png") as picture:
+        assert len(np.unique(np.asarray(picture))) > 50
 
 
 def test_limits_fall_with_a_quick_look() -> None:
