@@ -40,7 +40,7 @@ COLOURS = {
     "d": OCHRE,
     "e": RED,
     "f": VIOLET,
-    "g16": GREEN,
+    "g16": "#93c98b",  # a lighter green
     "g8": GREEN,
     "g": GREEN,
     "b+": TEAL,
