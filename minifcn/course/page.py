@@ -6,7 +6,7 @@ import contextlib
 import io
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -177,10 +177,9 @@ def _entry(lesson: Lesson) -> str:
     return f"- {lesson.number} · {link}: {lesson.question}"
 
 
-def _question(course: Course, text: str, numbers: Any) -> str:
-    links = [
-        f"[{n}]({course.lesson(n).folder.name}/README.md)" for n in numbers
-    ]  # fmt: skip
+def _question(course: Course, text: str, numbers: Sequence[int]) -> str:
+    folders = {n: course.lesson(n).folder.name for n in numbers}
+    links = [f"[{n}]({folder}/README.md)" for n, folder in folders.items()]
     return f"- {text} → lesson {', '.join(links)}"
 
 

@@ -35,6 +35,14 @@ def answers(lesson: Lesson) -> dict[str, dict]:
     return {"right": module.RIGHT, "wrong": module.WRONG}
 
 
+def count_of_wrong(lesson: Lesson, task: Task) -> int:
+    """Return how many wrong answers there are; 0 where their file cannot be used."""
+    try:
+        return len(answers(lesson)["wrong"][task.name])
+    except Exception:  # tests that load it say why
+        return 0
+
+
 def cells(lesson: Lesson) -> list[Cell]:
     return split(lesson.script.read_text(encoding="utf-8"))
 
@@ -44,6 +52,14 @@ def code(lesson: Lesson) -> list[Cell]:
 
 
 def prose(lesson: Lesson) -> str:
-    """Return what a lesson says in words: its text, without code that is quoted."""
+    """Return a lesson's text without the code that is quoted in it."""
     texts = [cell.text for cell in cells(lesson) if cell.kind == "markdown"]
     return re.sub(r"^ {4}.*$|`[^`\n]*`", "", "\n\n".join(texts), flags=re.M)
+
+
+def words(lesson: Lesson) -> str:
+    """Return all that a lesson says in words, also in the table."""
+    said = [lesson.title, lesson.question, prose(lesson)]
+    for task in lesson.exercises:
+        said += [task.idea, *task.hints]
+    return " ".join("\n".join(said).split())

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 WRONG = [
     pytest.param(lesson, task, n, id=f"{task.name}-{n}")
     for lesson, task in common.TASKS
-    for n in range(len(common.answers(lesson)["wrong"].get(task.name, [])))
+    for n in range(common.count_of_wrong(lesson, task))
 ]
 
 

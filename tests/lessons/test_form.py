@@ -73,7 +73,7 @@ def test_a_term_is_not_used_before_it_is_explained(lesson, term) -> None:
     """Lesson 0 may: it shows where all this leads to."""
     for earlier in common.LESSONS:
         if 0 < earlier.number < lesson.number:
-            text = " ".join(common.prose(earlier).split())
+            text = common.words(earlier)
             found = re.search(rf".{{0,40}}{word(term)}.{{0,40}}", text, re.I)
             assert not found, f"{earlier.folder.name}: …{found[0]}…"
 
