@@ -6,6 +6,7 @@ those that break it the smallest is shown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,4 +134,5 @@ def _hold(law: Law, ops: Implementation) -> int:
     try:
         return law.hold(ops, cases=CASES).cases
     except LawError as error:
-        raise Mistake(f"{error}\nwhat is to be true: {law.meaning}") from None
+        said = re.sub(r"\w+ raised Mistake: ", "", str(error))
+        raise Mistake(f"{said}\nwhat is to be true: {law.meaning}") from None

@@ -248,8 +248,15 @@ def test_a_law_is_told_with_its_case() -> None:
     mistake = mistake_in(lambda: trial.try_exercise(exercise, abs, Path("x.py")))
     assert "yours: relu breaks the law" in str(mistake)
     assert "what is to be true:" in str(mistake)
-    mistake = mistake_in(lambda: trial.try_exercise(exercise, print, Path("x.py")))
-    assert "returned" in str(mistake)
+    mistake = mistake_in(lambda: trial.try_exercise(exercise, len, Path("x.py")))
+    assert "relu raised TypeError: forward returned int" in str(mistake)
+
+    def spoiling(x):
+        x[...] = 0
+        return x
+
+    mistake = mistake_in(lambda: trial.try_exercise(exercise, spoiling, Path("x.py")))
+    assert "\n  your function changed its argument x" in str(mistake)
 
 
 def test_the_call_is_written_as_one_reads_it(tmp_path: Path) -> None:
