@@ -28,7 +28,18 @@ from minifcn.bench import tables
 from minifcn.data import PairFiles, open_dataset, scenes
 from minifcn.files import replacing
 
-EXPERIMENTS = ("upsampling", "skips", "bounds", "augment")
+EXPERIMENTS = (
+    "upsampling",
+    "skips",
+    "sampling",
+    "batch",
+    "bounds",
+    "context",
+    "init",
+    "augment",
+    "balance",
+    "patchwise",
+)
 
 Cell = str | float | None  # None: not known
 Row = Mapping[str, Cell]
@@ -60,6 +71,14 @@ class Settings:
     recipe: str | None = None
     weights: Path | None = None
 
+    def __post_init__(self) -> None:
+        """Raise ValueError where scenes are asked for in a split that they lack."""
+        if self.data is None and self.split not in scenes.SPLITS:
+            raise ValueError(
+                f"generated scenes have the splits {' and '.join(scenes.SPLITS)}, not "
+                f"{self.split!r}"
+            )
+
     @property
     def shared(self) -> Path:
         """The folder above: what experiments have in common is kept there."""
@@ -78,10 +97,6 @@ class Settings:
         """
         if self.data is not None:
             return open_dataset(self.data, self.split)
-        if self.split not in ("train", "val"):
-            raise ValueError(
-                f"generated scenes have the splits train and val, not {self.split!r}"
-            )
         drawn = scenes.write(self.out / "scenes", n_train, n_val, size, self.seed)
         return open_dataset(drawn, self.split)
 
@@ -158,8 +173,8 @@ def conduct(name: str, settings: Settings) -> dict[str, Any]:
         settings: ``out`` is the folder above the experiment's own.
 
     Returns:
-        What result.json says: experiment, source, claim, held, verdicts, rows,
-        remarks, settings, versions.
+        What result.json says: experiment, source, claim, held, verdicts, table,
+        columns, rows, remarks, settings, versions.
     """
     experiment = find(name)
     folder = settings.out / name
@@ -177,7 +192,7 @@ def conduct(name: str, settings: Settings) -> dict[str, Any]:
 def markdown(outcome: Outcome) -> str:
     """Lay out the table in Markdown, fractions in percent."""
     rows = [
-        [_written(row, column) for column in outcome.columns] for row in outcome.rows
+        [written(row, column) for column in outcome.columns] for row in outcome.rows
     ]
     words = sum(column.form == "word" for column in outcome.columns)
     return tables.table([column.title for column in outcome.columns], rows, words)
@@ -201,6 +216,7 @@ def _result(
         "held": all(verdict.held for verdict in outcome.verdicts),
         "verdicts": [verdict._asdict() for verdict in outcome.verdicts],
         "table": markdown(outcome),
+        "columns": [column._asdict() for column in outcome.columns],
         "rows": [dict(row) for row in outcome.rows],
         "remarks": list(outcome.remarks),
         "settings": shown,
@@ -217,7 +233,8 @@ def versions() -> dict[str, str]:
     }
 
 
-def _written(row: Row, column: Column) -> str:
+def written(row: Row, column: Column) -> str:
+    """Write a cell of the table that people read."""
     value, form = row[column.key], column.form
     if value is None:
         return "–"

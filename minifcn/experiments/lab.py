@@ -196,10 +196,11 @@ class Lab:
     def remark(self) -> str:
         """Say in a line how nets were trained and scored."""
         classes = "" if self.settings.data else ", on a classifier of portraits"
+        count = len(self.seeds)
+        means = f"mean of {count} seeds (lowest to highest)"
         return (
             f"{self.steps} steps in a whole training{classes}; scored on "
-            f"{len(self.val)} images; per cent, mean of {len(self.seeds)} seeds "
-            "(lowest to highest)"
+            f"{len(self.val)} images; per cent, {means if count > 1 else 'one seed'}"
         )
 
     def _trainer(

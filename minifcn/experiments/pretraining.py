@@ -57,11 +57,12 @@ class Portraits(NamedTuple):
 
 
 def pretrained(path: Path, plan: Plan, seed: int, device: str = "cpu") -> Path:
-    """Train a classifier, unless the file is there; keep all but its score layer.
+    """Train a classifier, unless the file is there.
 
     Args:
-        path: an .npz to write: the trunk's arrays, fc6 and fc7 included, and
-            "accuracy", the share of held-out portraits that it names rightly.
+        path: an .npz to write: the trunk's arrays, fc6 and fc7 included, its score
+            layer as fc8 (no net has that, or begins with it), and "accuracy", the
+            share of held-out portraits that it names rightly.
         plan: how long.
         seed: of the portraits and of everything random in training.
         device: one of `arrays.DEVICES`.
@@ -73,9 +74,9 @@ def pretrained(path: Path, plan: Plan, seed: int, device: str = "cpu") -> Path:
     train(net, drawn.part(0, plan.portraits), plan, seed, device)
     held_out = drawn.part(plan.portraits)
     arrays = {
-        name: array
+        name.replace("score_fr", "fc8"): array
         for name, array in net.to("cpu").state_dict().items()
-        if not name.startswith(("score", "upscore"))
+        if not name.startswith("upscore")
     }
     right = np.array(accuracy(net, held_out))
     with replacing(path) as file:
@@ -96,11 +97,22 @@ def portraits(n: int, seed: int) -> Portraits:
     return Portraits(x, np.array([kind for _, kind in drawn]))
 
 
-def classifier(seed: int) -> models.FCN:
+def restored(path: Path) -> models.FCN:
+    """Return the classifier of a file, in evaluation mode, on the CPU."""
+    net, arrays = classifier(0), weights.load(path)
+    arrays["score_fr.weight"], arrays["score_fr.bias"] = (
+        arrays[f"fc8.{name}"] for name in ("weight", "bias")
+    )
+    models.warm_start(net, arrays)
+    net.eval()
+    return net
+
+
+def classifier(seed: int, n_classes: int = len(TOYS)) -> models.FCN:
     """Build the net, its score layer drawn at random (a classifier begins so)."""
     nn.seed(seed)
     net = models.fcn32s(
-        len(TOYS),
+        n_classes,
         trunk="vgg11",
         width=WIDTH,
         geometry="same",

@@ -1,10 +1,11 @@
 """Figures of several seeds: their mean and range, and what may be concluded.
 
 A net's score depends on the seed of everything random in its training by a point of
-mean IU or two. Nets that are compared share their seeds, and two rules decide:
+mean IU or two. Nets that are compared share their seeds, and three rules decide:
 
 higher     held if it is so in every single seed
 alike      held if the means differ by no more than a given margin
+no_better  held if the first mean is above the second by no more than a given margin
 """
 
 from __future__ import annotations
@@ -47,10 +48,22 @@ def alike(claim: str, a: Values, b: Values, margin: float = MARGIN) -> Verdict:
         ValueError: unequal numbers of seeds.
     """
     gap = _differences(a, b)
-    figures = f"{_mean(a)} against {_mean(b)}; by seed they differ by " + ", ".join(
-        f"{100 * d:+.1f}" for d in gap
-    )
-    return Verdict(claim, abs(float(gap.mean())) <= margin, figures)
+    return Verdict(claim, abs(float(gap.mean())) <= margin, _compared(a, b))
+
+
+def no_better(claim: str, a: Values, b: Values, margin: float = MARGIN) -> Verdict:
+    """Judge a claim that a is not above b; the claim is to name the margin.
+
+    Raises:
+        ValueError: unequal numbers of seeds.
+    """
+    gap = _differences(a, b)
+    return Verdict(claim, float(gap.mean()) <= margin, _compared(a, b))
+
+
+def _compared(a: Values, b: Values) -> str:
+    by_seed = ", ".join(f"{100 * d:+.1f}" for d in _differences(a, b))
+    return f"{_mean(a)} against {_mean(b)}; by seed they differ by {by_seed}"
 
 
 def _differences(a: Values, b: Values) -> np.ndarray:

@@ -62,6 +62,7 @@ class FCN(nn.Module):
     """
 
     score_fr: nn.Conv2d  # of nets with a whole trunk
+    upscore: nn.Upsample  # of FCN-32s
 
     def __init__(
         self,

@@ -1,21 +1,17 @@
-"""The page: one HTML file, read without scripts, with everything inside it."""
+"""The page that compares runs, section by section."""
 
 from __future__ import annotations
 
-import datetime
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-import minifcn
 from minifcn import charts
 from minifcn.reporting import settings, tables
 from minifcn.reporting.images import examples, legend
+from minifcn.reporting.layout import document, section, table, wide
 from minifcn.reporting.markup import Markup, joined, tag
 from minifcn.reporting.runs import Run
-from minifcn.reporting.tables import run_name, wide
-
-STYLE = Path(__file__).with_name("page.css")
+from minifcn.reporting.tables import run_name
 
 Numbered = tuple[int, Run]
 
@@ -24,21 +20,8 @@ def page(runs: Sequence[Run]) -> str:
     """Return the page that compares some runs."""
     title = "minifcn: " + ", ".join(run.name for run in runs)
     parts = [*_sections(list(enumerate(runs)))]
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", title),
-        tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
-    )
-    body = tag(
-        "body",
-        _header(runs, [heading for heading, _, _ in parts]),
-        tag("main", [_section(*part) for part in parts]),
-        _footer(),
-    )
-    return "<!DOCTYPE html>\n" + tag("html", head, body, lang="en")
+    header = _header(runs, [heading for heading, _, _ in parts])
+    return document(title, header, [section(h.lower(), h, *rest) for h, *rest in parts])
 
 
 def _sections(runs: list[Numbered]) -> Iterator[tuple[str, str, Markup]]:
@@ -82,11 +65,6 @@ def _header(runs: Sequence[Run], headings: Sequence[str]) -> Markup:
     return tag("header", tag("h1", count), tag("nav", links))
 
 
-def _section(heading: str, words: str, content: Markup) -> Markup:
-    intro = tag("p", words, class_="words") if words else None
-    return tag("section", tag("h2", heading), intro, content, id=heading.lower())
-
-
 def _missing(runs: Sequence[Numbered]) -> Markup | None:
     """List what could not be had of the runs."""
     points = [
@@ -109,13 +87,13 @@ def _curves(runs: Sequence[Numbered]) -> tuple[str, Markup]:
         for k, run in logged
     ]
     heads = "loss at the end", "best mean IU", "at step", "last mean IU"
-    table = wide(tables.table(["Run", *heads], latest))
+    ends = wide(table(["Run", *heads], latest))
     words = (
         "A step takes one batch, whose size may differ between runs; the loss is the "
         "running mean over a 25th of the run. Mean IU is that of the validations "
         "during training."
     )
-    return words, joined(tag("figure", drawing, key), table)
+    return words, joined(tag("figure", drawing, key), ends)
 
 
 def _latest(run: Run) -> list[Markup]:
@@ -128,10 +106,3 @@ def _latest(run: Run) -> list[Markup]:
     step = f"{best['iteration']:.0f}" if best else "–"
     ius = [tables.percent(row.get("mean_iu", math.nan)) for row in (best, last)]
     return [tag("td", text) for text in (loss, ius[0], step, ius[1])]
-
-
-def _footer() -> Markup:
-    today = datetime.date.today().isoformat()
-    return tag(
-        "footer", tag("p", f"Written by minifcn {minifcn.__version__} on {today}.")
-    )

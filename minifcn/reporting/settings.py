@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from minifcn.reporting.layout import table, wide
 from minifcn.reporting.markup import Markup, joined, tag
 from minifcn.reporting.runs import Run
-from minifcn.reporting.tables import run_name, table, wide
+from minifcn.reporting.tables import run_name
 from minifcn.training.recipe import Recipe
 
 Numbered = tuple[int, Run]

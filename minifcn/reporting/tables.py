@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minifcn import charts, metrics
+from minifcn.reporting.layout import table, wide
 from minifcn.reporting.markup import Content, Markup, joined, tag
 from minifcn.reporting.runs import Run
 from minifcn.reporting.scoring import Evaluation
@@ -44,18 +45,6 @@ def run_name(number: int, run: Run) -> Markup:
     """Return a run's name behind its colour."""
     mark = tag("i", class_="mark", style=f"background:{charts.run_colour(number)}")
     return tag("span", mark, run.name, class_="run")
-
-
-def table(head: Sequence[Content], rows: Sequence[Markup], kind: str = "") -> Markup:
-    """Return a table of rows below a row of headings."""
-    heads = [tag("th", cell, scope="col") for cell in head]
-    top = tag("thead", tag("tr", heads))
-    return tag("table", top, tag("tbody", rows), class_=kind or None)
-
-
-def wide(content: Markup) -> Markup:
-    """Let content that is wider than the page scroll by itself."""
-    return tag("div", content, class_="wide")
 
 
 def marked(value: float, best: float, *more: Content) -> Markup:
