@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from minifcn.cli.common import (
     print_json,
 )
 from minifcn.experiments import frame
+from minifcn.reporting import experiments
+from minifcn.training import TrainingFailed, TrainingStopped
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -80,14 +83,42 @@ def run(args: Namespace) -> int:
     for name in names:
         frame.find(name)  # misuse is told before any work is done
     settings = _settings(args)
+    if args.name != "all":
+        result = _conduct(args.name, settings, args.json)
+        if args.json:
+            print_json(result)
+        return 0
+    return _conduct_all(names, settings, args.json)
+
+
+def _conduct(name: str, settings: frame.Settings, as_json: bool) -> dict[str, Any]:
+    """Run an experiment, print its table, write the page of all anew."""
+    try:
+        result = frame.conduct(name, settings)
+    except TrainingStopped:
+        note("the same command goes on where this one stopped")
+        raise
+    page = experiments.write(settings.out)
+    if not as_json:
+        print(report(result, settings.out / name, page))
+    return result
+
+
+def _conduct_all(names: Sequence[str], settings: frame.Settings, as_json: bool) -> int:
+    """Run all experiments; one that cannot be done does not stop the others."""
     results: dict[str, Any] = {}
-    for name in names:
-        results[name] = frame.conduct(name, settings)
-        if not args.json:
-            print(report(results[name], settings.out / name))
-    if args.json:
-        print_json(results if args.name == "all" else results[args.name])
-    return 0
+    failed: dict[str, str] = {}
+    for number, name in enumerate(names, 1):
+        note(f"{number} of {len(names)}: {name}")
+        try:
+            results[name] = _conduct(name, settings, as_json)
+        except (ValueError, TrainingFailed) as error:
+            failed[name] = str(error)
+    if as_json:
+        print_json(results)
+    for name, sentence in failed.items():
+        note(f"{name} was not done: {sentence}")
+    return 1 if failed else 0
 
 
 def _settings(args: Namespace) -> frame.Settings:
@@ -119,12 +150,13 @@ def _seeds(text: str) -> int:
     return int(text)
 
 
-def report(result: dict[str, Any], folder: Path) -> str:
+def report(result: dict[str, Any], folder: Path, page: Path) -> str:
     """Lay out a result for a terminal: claim, table, verdicts, where the files are."""
     name = result["experiment"]
     verdicts = "\n".join(map(frame.judgement, result["verdicts"]))
     remarks = "\n".join(f"({remark})" for remark in result["remarks"])
-    files = f"written to {folder}: table.csv, table.md, {name}.png, result.json\n"
+    files = f"written to {folder}: table.csv, table.md, {name}.png, result.json"
+    files += f"\nall of {folder.parent} on one page: {page}\n"
     heading = f"{name}: {result['claim']}\n{result['source']}"
     return "\n\n".join([heading, result["table"], remarks, verdicts, files])
 

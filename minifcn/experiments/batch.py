@@ -16,9 +16,9 @@ the weight p^(j/k), so that k images with momentum p forget as k' with p' do if
 
     p^(1/k) = p'^(1/k')
 
-An image moves the weights by η g / (1 − p) in all: at one rate ten times as far in heavy
-learning as online. Whether it is that, and not the longer memory, is seen by learning
-online at ten times the rate.
+An image moves the weights by η g / (1 − p) in all: at one rate, ten times as far in
+heavy learning as online. Whether it is that, and not the longer memory, is seen by
+learning online at ten times the rate.
 
 Source: Shelhamer, Long and Darrell 2017, sections on optimisation, momentum and batch
 size.
@@ -211,7 +211,7 @@ def remarks(lab: Lab, images: int, rate: float) -> list[str]:
         f"one learning rate for all, {rate:.2g}, never lowered, of a loss summed over "
         f"the pixels of a step's images ({FASTER}: {faster} times that); on generated "
         "scenes heavy learning did about as well at 0.6 to 1.5 times this rate, and "
-        "worse at 0.3 and at 3 times (seed 100)",
+        "worse at 0.3 times (seed 100)",
         "momentum^(1/images), by which the paper compares them: accumulated "
         f"{kept['accumulated']}, heavy {kept['heavy']}, online {kept['online']}",
         "an image moves the weights by its gradient times rate / (1 - momentum) in "

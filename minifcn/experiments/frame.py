@@ -39,6 +39,7 @@ EXPERIMENTS = (
     "augment",
     "balance",
     "patchwise",
+    "convolutionalise",
 )
 
 Cell = str | float | None  # None: not known

@@ -99,7 +99,7 @@ class Drawn(NamedTuple):
         error: how far the mean of the draws so far is from the gradient of all.
         expected: its standard error. Both as shares of the gradient's length.
         apart: the largest difference between a draw's gradient and the sum of the
-            gradients of the patches that it chose.
+            gradients gᵢ of the patches that it chose, as a share of (Σ ‖gᵢ‖²)^½.
     """
 
     error: list[float]
@@ -285,16 +285,18 @@ def sample(trial: Trial, cells: Cells, draws: int) -> Drawn:
     full = trial.row(trial.pairs(x, target))
     length = float(np.linalg.norm(full)) + 1e-300  # no 0 / 0
     rng = np.random.default_rng((trial.seed, 5))
+    # What cancels among the patches leaves its rounding: hold that to all of them.
+    lengths = float((each**2).sum()) ** 0.5 or 1.0
     total, error, apart = np.zeros_like(full), [], 0.0
     for n in range(1, draws + 1):
         chosen = rng.random(target.shape) < SHARE
         asked = np.where(chosen, target, np.uint8(IGNORE))
         drawn = trial.row(trial.pairs(x, asked))
         off = np.linalg.norm(drawn - chosen.ravel() @ each)
-        apart = max(apart, float(off) / length)
+        apart = max(apart, float(off) / lengths)
         total += drawn
         error.append(float(np.linalg.norm(total / (n * SHARE) - full)) / length)
-    deviation = ((1 - SHARE) / SHARE * float((each**2).sum())) ** 0.5 / length
+    deviation = ((1 - SHARE) / SHARE) ** 0.5 * lengths / length
     return Drawn(error, [deviation / n**0.5 for n in range(1, draws + 1)], apart)
 
 
