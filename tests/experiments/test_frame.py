@@ -12,6 +12,7 @@ from minifcn.cli import main
 from minifcn.data import scenes
 from minifcn.experiments import bounds, frame
 from minifcn.experiments.frame import Column, Outcome, Settings, Verdict
+from minifcn.training import TrainingStopped
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +114,50 @@ def test_misuse(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     Image.fromarray(np.full((32, 32), 255, np.uint8)).save(label)
     assert "no pixel of these labels counts" in said("bounds", "--data", data)
     assert not (tmp_path / "out/bounds/result.json").exists()
+    for option in ("--recipe", "--weights"):
+        sentence = said("bounds", option, "mine")
+        assert f"{option} is for nets on a data set: it needs --data" in sentence
+    for number in ("0", "-1", "many", "1.5"):
+        status, _, err = run(capsys, "bounds", "--seeds", number)
+        assert status == 2
+        assert f"'{number}' is no whole number of at least 1" in err
+
+
+def test_all_goes_on_where_one_cannot_be_done(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    data = scenes.write(tmp_path / "data", 2, 2, (32, 48), 9)
+    (data / "classes.txt").write_text("sky\nball\nblock\nstar\npennant\nlollipop\n")
+    monkeypatch.setattr(frame, "EXPERIMENTS", ("context", "bounds"))
+    options = ("--data", data, "--out", tmp_path / "out", "--quick")
+    status, out, err = run(capsys, "all", *options)
+    assert status == 1
+    first, second, last = err.strip().splitlines()
+    assert (first, second) == ("1 of 2: context", "2 of 2: bounds")
+    assert last.startswith("context was not done: ")
+    assert "'sky'" in last
+    assert bounds.CLAIM in out
+    assert (tmp_path / "out" / "experiments.html").is_file()
+    status, out, _ = run(capsys, "all", "--json", *options)
+    assert status == 1
+    assert set(json.loads(out)) == {"bounds"}
+
+
+def test_an_interrupted_one_says_how_to_go_on(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def stop(settings: Settings) -> Outcome:
+        raise TrainingStopped(tmp_path / "nets" / "one")
+
+    monkeypatch.setattr(bounds, "run", stop)
+    status, _, err = run(capsys, "bounds", "--out", tmp_path)
+    assert status == 1
+    assert "the same command goes on where this one stopped" in err
+    assert "nets/one" in err
 
 
 class Made:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minifcn import Tensor, metrics, models, no_grad, weights
+from minifcn import Tensor, models, no_grad, weights
 from minifcn.arrays import to_numpy
 from minifcn.data.drawing import portrait
 from minifcn.data.shapes import TOYS
@@ -116,6 +116,7 @@ def test_it_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(set(drawn.kind)) == 3
     net = pretraining.classifier(0)
     monkeypatch.setattr(pretraining, "BATCH", 4)
+    monkeypatch.setattr(pretraining, "RATE", 0.005)
     pretraining.train(net, drawn, Plan(steps=120), 0)
     assert pretraining.accuracy(net, drawn) == 1.0
 
@@ -134,4 +135,3 @@ def test_accuracy_counts_what_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretraining, "scores_of", scores)
     found = pretraining.accuracy(pretraining.classifier(0), Portraits(x, kind))
     assert found == (n - 2) / n
-    assert metrics.most_likely(np.ones((1, 5, 1, 1))).shape == (1, 1, 1)
