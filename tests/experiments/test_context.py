@@ -2,15 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from minifcn import metrics, training
-from minifcn.data import open_dataset, scenes
+from minifcn.data import PairFiles, open_dataset, scenes
 from minifcn.experiments import context, frame
 from minifcn.experiments.context import CASES
 from minifcn.experiments.frame import Settings
+from minifcn.experiments.lab import Trained
 from minifcn.training import checkpoint
 from tests.experiments.conftest import Quick
 
@@ -34,6 +36,28 @@ def test_rows_are_scored_by_their_nets_on_their_images(
             found.append(np.nanmean(iu[1:]))
         assert rows[name]["things_iu"] == pytest.approx(np.mean(found))
         assert rows[name]["paper"] == case.paper
+
+
+def test_which_nets_are_tested_on_which_images(
+    shared: Path, quick: Quick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After few steps all nets may answer alike: who is asked what, told apart."""
+    asked = []
+
+    def confusions(nets: list[Trained], dataset: PairFiles, device: str) -> list[Any]:
+        (run,) = {net.folder.name.rpartition("-")[0] for net in nets}
+        asked.append((run, str(dataset.source)))
+        return [np.eye(6)] * len(nets)
+
+    monkeypatch.setattr(context, "confusions", confusions)
+    quick("context")
+    expected = [
+        (context.RUNS.get(case.learned, "fcn32s"), _folder(shared, case.tested))
+        for case in CASES.values()
+    ]
+    assert [run for run, _ in asked] == [run for run, _ in expected]
+    for (_, source), (_, folder) in zip(asked, expected):
+        assert source.startswith(f"{folder}/")
 
 
 def _folder(shared: Path, mask: str) -> Path:
