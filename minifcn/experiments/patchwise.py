@@ -281,6 +281,9 @@ def sample(trial: Trial, cells: Cells, draws: int) -> Drawn:
     divided by p has the mean Σ gᵢ and the variance (1 − p)/p · Σ ‖gᵢ‖².
     """
     x, target = trial.image(trial.grid, cells)
+    # In float32 another rounding may let another pixel win a pool.
+    x = x.astype(np.float64)
+    trial.chain.to(dtype=np.float64)
     each = np.stack([trial.row([one]) for one in trial.patches(x, target, 1)])
     full = trial.row(trial.pairs(x, target))
     length = float(np.linalg.norm(full)) + 1e-300  # no 0 / 0
@@ -296,6 +299,7 @@ def sample(trial: Trial, cells: Cells, draws: int) -> Drawn:
         apart = max(apart, float(off) / lengths)
         total += drawn
         error.append(float(np.linalg.norm(total / (n * SHARE) - full)) / length)
+    trial.chain.to(dtype=np.float32)
     deviation = ((1 - SHARE) / SHARE) ** 0.5 * lengths / length
     return Drawn(error, [deviation / n**0.5 for n in range(1, draws + 1)], apart)
 
@@ -355,7 +359,8 @@ def verdicts(found: Sequence[Found]) -> list[Verdict]:
     """Hold what was measured to what the paper says; in every single seed."""
     sizes = [size for one in found for size in one.sizes]
     exact = [size.float64 for size in sizes if size.float64 is not None]
-    single = [size.float32 for size in sizes] + [one.drawn.apart for one in found]
+    exact += [one.drawn.apart for one in found]
+    single = [size.float32 for size in sizes]
     inner = [one.padded[1] for one in found]
     gains = [_gain(size) for size in sizes]
     shares = [one.crossing for one in found]

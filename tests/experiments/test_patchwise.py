@@ -62,7 +62,7 @@ def test_sampling_is_held_to_the_patches_that_were_chosen(
     trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = patchwise.sample(trial, (1, 3), 6)
-    assert found.apart < 1e-4
+    assert found.apart < 1e-12
     assert len(found.error) == len(found.expected) == 6
     assert found.expected[3] == pytest.approx(found.expected[0] / 2)
     # By the definition: the deviation of sums over Bernoulli draws, divided by p.
@@ -81,7 +81,7 @@ SLOW = {"whole": 4.0, "batches": 3.0, "single": 4.0}
 GOOD = Found(
     [Compared((2, 3), 1e-15, 1e-6, {"whole": 1, "batches": 3, "single": 4}, [])],
     (0.5, 1e-15),
-    Drawn([0.5, 0.1], [0.4, 0.2], 1e-6),
+    Drawn([0.5, 0.1], [0.4, 0.2], 1e-15),
 )
 
 
