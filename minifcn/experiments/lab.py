@@ -14,6 +14,7 @@ it is done, so that nothing depends on which experiments came before.
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -169,11 +170,19 @@ class Lab:
             seed: of everything random.
             change: alters the arrays or multipliers of the new net before it learns.
                 Its name must tell that, as the recipe does not.
+
+        Raises:
+            ValueError: no pixel of the labels that are scored counts.
         """
         recipe = dataclasses.replace(recipe, seed=seed)
         folder = self.settings.shared / "nets" / f"{name}-{seed}"
         trainer = self._trainer(folder, recipe, f"{name} {seed}", change)
         scores = trainer.scores() if trainer.finished else trainer.train()
+        if math.isnan(scores["mean_iu"]):
+            raise ValueError(
+                f"nothing can be scored: no pixel of the labels of {self.data} "
+                f"({self.settings.split}) counts, all are to be ignored"
+            )
         return Trained(folder, scores, trainer.at.seconds, _steps_of(trainer))
 
     def train_all(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from minifcn.data import scenes
 from minifcn.experiments import lab as rooms
@@ -152,6 +153,13 @@ def test_measured_are_the_four_measures_over_the_seeds() -> None:
         0.75,
     )
     assert cells["frequency_weighted_iu"] == 0.125
+
+
+def test_labels_that_are_all_ignored_are_told(lab: Lab, data: Path) -> None:
+    for path in data.glob("SegmentationClass/val_*.png"):
+        Image.fromarray(np.full((32, 48), 255, np.uint8)).save(path)
+    with pytest.raises(ValueError, match=r"\(val\) counts, all are to be ignored"):
+        lab.train("net", lab.recipe(), 0)
 
 
 def test_a_remark_says_how_much_was_trained_and_scored(lab: Lab) -> None:
