@@ -12,8 +12,8 @@ Images are masked, at the test alone or in training too (see `masking`):
 
 In each the net is an FCN-32s, trained alike; the score is the mean IU of all classes
 but the background, which a mask gives away. Foreground alone and background alone show
-the things' outlines as well. The paper has "masks" as the input of Shape and does not
-give their values here; ours are white things on the mean colour.
+the things' outlines as well. Shape's input is the masks alone: ours are white things on
+the mean colour.
 
 Source: Shelhamer, Long and Darrell 2017, Table 8, on VOC 2011's validation images.
 """

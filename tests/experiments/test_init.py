@@ -95,4 +95,4 @@ def test_without_pretrained_weights_nothing_is_from_scratch(
     out = tmp_path / "out"
     result = quick("init", out=out, data=data, recipe=str(recipe), seeds=1)
     assert SCRATCH not in [row["net"] for row in result["rows"]]
-    assert "no pretrained weights" in result["remarks"][-1]
+    assert "random trunk, as none was given" in result["remarks"][1]
