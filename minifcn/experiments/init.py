@@ -130,8 +130,8 @@ def remarks(lab: Lab, nets: Mapping[str, list[Trained]]) -> list[str]:
     begun = "pretrained trunk" if SCRATCH in nets else "random trunk, as none was given"
     return [
         f"FCN-32s; {lab.remark()}",
-        f"as in the paper: {begun}, score layer at zero, enlargement bilinear and fixed; "
-        "each other net differs in what its name says",
+        f"as in the paper: {begun}, score layer at zero, enlargement bilinear and "
+        "fixed; each other net differs in what its name says",
         "the paper says nothing of enlargements learned from random numbers",
         "what learning made of the bilinear enlargement: weights moved by "
         f"{100 * moved(kernels(nets[LEARNED][0])):.1f} per cent of their length",
