@@ -43,7 +43,8 @@ COUNTS = (0.04, 0.1, 0.2, 0.5)  # shares of an image's patches that are timed
 PAPER_SHARE = 0.2  # above it sampling the loss is faster than patches: section 4.3
 SHARE = 0.5  # the probability with which an answer counts in the draws
 FRAMED = Grid(224)  # patches of the padded net: 7 × 7 cells, its answer in the middle
-ROUNDING = {"float64": 1e-12, "float32": 1e-4}
+# In float32 another rounding may let another pixel win a pool: a jump, not an error.
+ROUNDING = {"float64": 1e-12, "float32": 1e-2}
 
 
 class Plan(NamedTuple):

@@ -52,6 +52,14 @@ def test_scores_of_crops_stand_where_the_image_has_them(tmp_path: Path) -> None:
     assert convolutionalise.apart(whole, turned) > 1e-3
 
 
+def test_what_is_saved_is_counted_by_hand() -> None:
+    """Of 10 × 10 crops of 96 pixels in 384: every pixel is in 6.25 of them."""
+    net = pretraining.classifier(0)
+    assert convolutionalise.saved(net, (10, 10)) == 100 * 96**2 / 384**2
+    assert convolutionalise.saved(net, (1, 1)) == 1
+    assert convolutionalise.saved(net, (2, 3)) == 6 * 96**2 / (128 * 160)
+
+
 def test_by_matrix_uses_a_matrix(tmp_path: Path) -> None:
     net = pretraining.classifier(1)
     net.to(dtype=np.float64)
