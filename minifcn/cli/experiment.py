@@ -16,9 +16,10 @@ from minifcn.cli.common import (
     note,
     print_json,
 )
+from minifcn.data import open_dataset
 from minifcn.experiments import frame
 from minifcn.reporting import experiments
-from minifcn.training import TrainingFailed, TrainingStopped
+from minifcn.training import Recipe, TrainingFailed, TrainingStopped
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -125,12 +126,18 @@ def _settings(args: Namespace) -> frame.Settings:
     """Gather what the experiments are given.
 
     Raises:
-        ValueError: an option without the one that it belongs to; no such device.
+        ValueError: an option without the one that it belongs to; no such device; a
+            data set or recipe that cannot be used.
+        FileNotFoundError: one that is not there.
     """
     check_device(args.device)
     for name in ("recipe", "weights"):
         if getattr(args, name) and not args.data:
             raise ValueError(f"--{name} is for nets on a data set: it needs --data")
+    if args.data:  # told once, and not by every experiment
+        open_dataset(args.data, args.split)
+    if args.recipe:
+        Recipe.read(args.recipe)
     return frame.Settings(
         Path(args.out),
         Path(args.data) if args.data else None,

@@ -54,9 +54,11 @@ def verdicts(iu: dict[str, list[float]]) -> list[Verdict]:
 
 def remarks(lab: Lab) -> list[str]:
     """Say what was trained."""
-    height, width = lab.val[0][1].shape
-    return [
-        f"FCN-32s; {lab.remark()}",
-        f"an image here is {width} pixels wide and {height} high, the paper's about "
-        "500 and 375: a shift by 8 here is one by 32 there",
-    ]
+    said = [f"FCN-32s; {lab.remark()}"]
+    if lab.settings.data is None:
+        height, width = lab.val[0][1].shape
+        said.append(
+            f"an image here is {width} pixels wide and {height} high, the paper's "
+            "about 500 and 375: a shift by 8 here is one by 32 there"
+        )
+    return said

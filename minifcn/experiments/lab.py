@@ -7,8 +7,9 @@ Under ``--out`` beside the experiments' own folders:
     nets/NAME-SEED/   a run of `minifcn train` each: run.json, log.csv, last.npz, …
 
 A net that another experiment trained by the same recipe is taken as it is, and one
-whose training was interrupted is trained to its end. A run gives the same bits whenever
-it is done, so that nothing depends on which experiments came before.
+whose training was interrupted is trained to its end; it is trained anew where the
+recipe, the list of images or the file that it began with has changed. A run gives the
+same bits whenever it is done, so that nothing depends on which experiments came before.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any, NamedTuple
 from minifcn import training
 from minifcn.data import PairFiles, open_dataset, scenes
 from minifcn.models import FCN
-from minifcn.training import Recipe, Trainer, checkpoint
+from minifcn.training import CheckpointError, Recipe, Trainer, checkpoint
 
 from . import pretraining, seeds
 from .frame import Cell, Column, Settings
@@ -215,19 +216,36 @@ class Lab:
     def _trainer(
         self, folder: Path, recipe: Recipe, title: str, change: Change | None
     ) -> Trainer:
-        device = self.settings.device
+        trainer = self._kept(folder, recipe, title)
+        if trainer is not None:
+            return trainer
         if (folder / "run.json").is_file():
-            there = (folder / "last.npz").is_file()
-            if there and Recipe.read(folder / "run.json") == recipe:
-                return training.resume(folder, device)
-            shutil.rmtree(folder)  # of another recipe, or not even begun
+            shutil.rmtree(folder)
+        device = self.settings.device
         trainer = training.start(recipe, folder, device, title, talk=False)
         if change is not None:
             change(trainer.model)
         return trainer
 
+    def _kept(self, folder: Path, recipe: Recipe, title: str) -> Trainer | None:
+        """Take up a run of this very recipe and these images; None if it is another."""
+        run, last = folder / "run.json", folder / "last.npz"
+        if not (run.is_file() and last.is_file()) or Recipe.read(run) != recipe:
+            return None
+        if _is_newer(recipe.init_from, run) or _is_newer(recipe.weights, run):
+            return None  # it began with what that file held before
+        try:
+            return training.resume(folder, self.settings.device, title, talk=False)
+        except CheckpointError:  # of other images, or damaged
+            return None
+
     def _few(self, n: int, least: int) -> int:
         return max(least, n // QUICK) if self.settings.quick else n
+
+
+def _is_newer(path: str | None, run: Path) -> bool:
+    """Whether a file was written after a run had begun."""
+    return path is not None and Path(path).stat().st_mtime > run.stat().st_mtime
 
 
 def _steps_of(trainer: Trainer) -> list[dict[str, float]]:

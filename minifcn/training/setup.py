@@ -76,12 +76,16 @@ def start(
     )
 
 
-def resume(path: str | Path, device: str = "cpu") -> Trainer:
+def resume(
+    path: str | Path, device: str = "cpu", title: str = "", talk: bool = True
+) -> Trainer:
     """Make the Trainer that goes on where a run stopped, bit for bit.
 
     Args:
         path: the run's folder, or one of its checkpoints.
         device: one of `arrays.DEVICES`.
+        title: stands before the progress bar.
+        talk: whether to write a line per epoch on standard error.
 
     Raises:
         CheckpointError: no checkpoint of a run, or the data set is another.
@@ -109,6 +113,8 @@ def resume(path: str | Path, device: str = "cpu") -> Trainer:
         device=device,
         class_weights=None if balance is None else np.array(balance, np.float32),
         saved=saved,
+        title=title,
+        talk=talk,
     )
 
 

@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
+from minifcn.data import scenes
 from minifcn.experiments import augment
+from minifcn.experiments.frame import Settings
+from minifcn.experiments.lab import Lab
 from tests.experiments.conftest import Quick
 
 
@@ -18,6 +21,12 @@ def test_nets_differ_in_how_images_vary_alone(quick: Quick, shared: Path) -> Non
     assert varied == [(False, 0), (True, 0), (True, 8), (True, 32)]
     assert all(recipe == recipes[0] for recipe in recipes)
     assert "80 pixels wide and 48 high" in result["remarks"][1]
+
+
+def test_a_shift_is_compared_with_the_paper_s_on_scenes_alone(tmp_path: Path) -> None:
+    data = scenes.write(tmp_path / "data", 1, 1, (32, 48))
+    (remark,) = augment.remarks(Lab(Settings(tmp_path / "out", data)))
+    assert remark.startswith("FCN-32s; ")
 
 
 def test_each_way_is_held_to_images_as_they_are() -> None:

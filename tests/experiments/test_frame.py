@@ -114,6 +114,10 @@ def test_misuse(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     Image.fromarray(np.full((32, 32), 255, np.uint8)).save(label)
     assert "no pixel of these labels counts" in said("bounds", "--data", data)
     assert not (tmp_path / "out/bounds/result.json").exists()
+    (tmp_path / "empty").mkdir()
+    assert "none of the known layouts" in said("all", "--data", tmp_path / "empty")
+    there = ("--data", scenes.write(tmp_path / "data", 1, 1, (32, 32)))
+    assert "no recipe 'mine'" in said("all", *there, "--recipe", "mine")
     for option in ("--recipe", "--weights"):
         sentence = said("bounds", option, "mine")
         assert f"{option} is for nets on a data set: it needs --data" in sentence

@@ -63,25 +63,50 @@ def test_seeds_differ_and_have_folders_of_their_own(lab: Lab) -> None:
     assert Recipe.read(nets[1].folder / "run.json").seed == 1
 
 
-def test_an_interrupted_training_goes_on_to_the_same_bits(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = arrays_of(lab.train("whole", lab.recipe(), 0))
+def interrupt(patch: pytest.MonkeyPatch, after: int) -> None:
+    """Ask every training to stop after some steps."""
     step, steps = Trainer.step, 0
 
     def interrupted(self: Trainer, group: list) -> None:
         nonlocal steps
         step(self, group)
         steps += 1
-        self.stop.requested = steps == 4
+        self.stop.requested = steps == after
 
+    patch.setattr(Trainer, "step", interrupted)
+
+
+def test_an_interrupted_training_goes_on_to_the_same_bits(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = arrays_of(lab.train("whole", lab.recipe(), 0))
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", interrupted)
+        interrupt(patch, after=4)
         with pytest.raises(TrainingStopped):
             lab.train("part", lab.recipe(), 0)
     part = lab.train("part", lab.recipe(), 0)
     assert len(part.log) == 6
     assert same_arrays(arrays_of(part), whole)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_net_is_trained_anew_when_the_one_it_began_with_was(lab: Lab) -> None:
+    coarse = lab.train("coarse", lab.recipe(), 0)
+    finer = lab.recipe("fcn16s", init_from=str(coarse.last))
+    first = arrays_of(lab.train("finer", finer, 0))
+    assert same_arrays(first, arrays_of(lab.train("finer", finer, 0)))
+    lab.train("coarse", lab.recipe(lr=0.5), 0)
+    assert not same_arrays(first, arrays_of(lab.train("finer", finer, 0)))
+
+
+def test_other_images_and_damage_train_anew(lab: Lab, data: Path) -> None:
+    first = lab.train("net", lab.recipe(), 0)
+    before = arrays_of(first)
+    scenes.write(data, 6, 2, (32, 48), 1)
+    assert not same_arrays(before, arrays_of(lab.train("net", lab.recipe(), 0)))
+    scenes.write(data, 5, 2, (32, 48), 1)
+    first.last.write_bytes(b"PK")
+    assert same_arrays(before, arrays_of(lab.train("net", lab.recipe(), 0)))
 
 
 def test_change_is_made_before_the_first_step(lab: Lab) -> None:
