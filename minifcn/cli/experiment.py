@@ -37,6 +37,27 @@ def add_options(parser: ArgumentParser) -> None:
         "--split", metavar="NAME", default="val", help="list of images (val)"
     )
     parser.add_argument(
+        "--out",
+        metavar="DIR",
+        default="runs/experiments",
+        help="where to write: a folder per experiment, and what they share: scenes, "
+        "and nets, each trained once (runs/experiments)",
+    )
+    _add_nets(parser)
+    add_device(parser)
+    add_seed(parser)
+    add_json(parser)
+    example(
+        parser,
+        "minifcn experiment bounds",
+        "minifcn experiment bounds --data CamVid --out runs/camvid-bounds",
+    )
+    parser.set_defaults(run=run)
+
+
+def _add_nets(parser: ArgumentParser) -> None:
+    """Add what says how nets are trained."""
+    parser.add_argument(
         "--recipe",
         metavar="NAME",
         help="with --data: how nets learn it, a recipe's name or file (slim)",
@@ -45,13 +66,6 @@ def add_options(parser: ArgumentParser) -> None:
         "--weights",
         metavar="FILE",
         help="with --data: pretrained weights for the nets' trunk",
-    )
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        default="runs/experiments",
-        help="where to write: a folder per experiment, and what they share: scenes, "
-        "and nets, each trained once (runs/experiments)",
     )
     parser.add_argument(
         "--seeds",
@@ -65,15 +79,6 @@ def add_options(parser: ArgumentParser) -> None:
         action="store_true",
         help="a hundredth of the images and steps: to see that all goes well",
     )
-    add_device(parser)
-    add_seed(parser)
-    add_json(parser)
-    example(
-        parser,
-        "minifcn experiment bounds",
-        "minifcn experiment bounds --data CamVid --out runs/camvid-bounds",
-    )
-    parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
