@@ -1,7 +1,7 @@
 # %% [markdown]
 # An image is a table of numbers. A **convolution** looks at it through a small window,
 # does the same sum at every place, and writes the answers into a new table. That is the
-# whole idea. All that a fully convolutional network knows, it knows through such sums.
+# whole idea. All that the networks of this course know, they know through such sums.
 #
 # At the end of this lesson you will have written one, and you will know what *stride*,
 # *padding* and *dilation* do to it.

@@ -44,7 +44,8 @@ print("begins at pixel 1:", odd)
 
 # %% [markdown]
 # Then **stitch** the two together, one answer from here and one from there. This is
-# called **interleave**: even places, odd places.
+# called **interleave**: even places, odd places. And the whole trick has the name
+# **shift-and-stitch**.
 
 # %%
 dense = np.empty(len(even) + len(odd))
